@@ -1,0 +1,177 @@
+# Sampul: one Makefile, not recursive. What people call comes first.
+#
+#   make              build sampul-milter and sampulctl
+#   make demo         (root) install what is missing, build, show the main job
+#   make check        install what the tests need, build, run all tests
+#   make bench        (root) one table of figures, measured side by side
+#   make install      PREFIX, DESTDIR, SYSCONFDIR, ... are respected
+#   make fuzz         fuzzers for FUZZ_TIME seconds each
+#
+# SANITIZE=address,undefined or SANITIZE=thread builds and checks in a
+# directory of its own.
+
+PREFIX		?= /usr/local
+SBINDIR		?= $(PREFIX)/sbin
+MANDIR		?= $(PREFIX)/share/man
+SYSCONFDIR	?= /etc
+DOCDIR		?= $(PREFIX)/share/doc/sampul
+DESTDIR		?=
+INSTALL		?= install
+PKG_CONFIG	?= pkg-config
+CC		?= cc
+AR		?= ar
+SANITIZE	?=
+FUZZ_TIME	?= 600
+FUZZ_CC		?= clang
+
+comma		:= ,
+B		:= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+all: $(B)/sampul-milter $(B)/sampulctl
+
+demo:
+	@tests/demo/demo
+
+check:
+	@tests/check $(if $(SANITIZE),SANITIZE=$(SANITIZE))
+
+bench:
+	@tests/bench/bench
+
+soak:
+	@tests/soak/soak
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all demo check bench soak clean install uninstall fuzz programs tests
+
+# ------------------------------------------------------------- machinery ---
+
+need = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
+	$(error $(1) is missing: install $(2), or run "make demo" as root))
+
+ifeq ($(filter clean uninstall demo check bench soak,$(MAKECMDGOALS)),)
+$(call need,libcrypto,libssl-dev)
+$(call need,libconfig,libconfig-dev)
+ifeq ($(wildcard /usr/include/libmilter/mfapi.h /usr/local/include/libmilter/mfapi.h),)
+$(error libmilter is missing: install libmilter-dev, or run "make demo" as root)
+endif
+endif
+
+CRYPTO_CFLAGS	:= $(shell $(PKG_CONFIG) --cflags libcrypto 2>/dev/null)
+CRYPTO_LIBS	:= $(shell $(PKG_CONFIG) --libs libcrypto 2>/dev/null)
+CONFIG_CFLAGS	:= $(shell $(PKG_CONFIG) --cflags libconfig 2>/dev/null)
+CONFIG_LIBS	:= $(shell $(PKG_CONFIG) --libs libconfig 2>/dev/null)
+CMOCKA_CFLAGS	= $(shell $(PKG_CONFIG) --cflags cmocka 2>/dev/null)
+CMOCKA_LIBS	= $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
+MILTER_LIBS	?= -lmilter
+
+WARN		:= -Wall -Wextra -Wshadow -Wstrict-prototypes \
+		   -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+HARDEN		:= -fstack-protector-strong -fstack-clash-protection -fPIE \
+		   $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) \
+		   $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),-fcf-protection)
+HARDEN_LD	:= -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+CFLAGS		?= -O2 -g
+S_FLAGS		:= $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
+		   -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_CFLAGS	= -std=c11 -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED \
+		  -DSAMPUL_SYSCONFDIR='"$(SYSCONFDIR)"' \
+		  $(WARN) $(HARDEN) $(CRYPTO_CFLAGS) $(CONFIG_CFLAGS) \
+		  $(CPPFLAGS) $(CFLAGS) $(S_FLAGS)
+ALL_LDFLAGS	= $(HARDEN_LD) $(LDFLAGS) $(S_FLAGS)
+
+SMIME_SRC	:= $(wildcard smime/*.c)
+MAIN_SRC	:= milter/main.c milter/ctl/main.c
+CORE_SRC	:= $(filter-out $(MAIN_SRC),$(wildcard milter/*.c \
+		   milter/keys/*.c milter/ctl/*.c))
+UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
+HELP_SRC	:= $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+obj		= $(patsubst %.c,$(B)/obj/%.o,$(1))
+SMIME_OBJ	:= $(call obj,$(SMIME_SRC))
+CORE_OBJ	:= $(call obj,$(CORE_SRC))
+UNIT_BIN	:= $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
+
+programs: $(B)/sampul-milter $(B)/sampulctl
+tests: $(UNIT_BIN)
+
+$(B)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(if $(findstring tests/,$<),$(CMOCKA_CFLAGS)) \
+	    -MMD -MP -c -o $@ $<
+
+$(B)/libsmime.a: $(SMIME_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libcore.a: $(CORE_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libtest.a: $(call obj,$(HELP_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/sampul-milter: $(B)/obj/milter/main.o $(B)/libcore.a $(B)/libsmime.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CONFIG_LIBS) \
+	    $(CRYPTO_LIBS) -pthread
+
+$(B)/sampulctl: $(B)/obj/milter/ctl/main.o $(B)/libcore.a $(B)/libsmime.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CONFIG_LIBS) $(CRYPTO_LIBS) -pthread
+
+# A test may define a function of the product: its own comes first, and the
+# archive's member is then not taken. libtest.a stands before libmilter.
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/libtest.a $(B)/libcore.a $(B)/libsmime.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(B)/libtest.a $(B)/libcore.a \
+	    $(B)/libtest.a $(B)/libsmime.a $(CMOCKA_LIBS) $(CONFIG_LIBS) \
+	    $(CRYPTO_LIBS) -pthread
+
+# Fuzzers: all sources again, by clang, with coverage.
+FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN	:= $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
+FUZZ_FLAGS	:= -O1 -g -std=c11 -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED \
+		   -DSAMPUL_SYSCONFDIR='"/etc"' \
+		   -fno-omit-frame-pointer -fsanitize=address,undefined \
+		   -fno-sanitize-recover=undefined
+fuzzobj		= $(patsubst %.c,build-fuzz/obj/%.o,$(1))
+fuzzers: $(FUZZ_BIN)
+.PHONY: fuzzers
+build-fuzz/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) $(CRYPTO_CFLAGS) $(CONFIG_CFLAGS) \
+	    -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+build-fuzz/libfuzzed.a: $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+build-fuzz/fuzz_%: build-fuzz/obj/tests/fuzz/fuzz_%.o build-fuzz/libfuzzed.a
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CONFIG_LIBS) \
+	    $(CRYPTO_LIBS) -pthread
+fuzz: fuzzers
+	@FUZZ_TIME=$(FUZZ_TIME) tests/fuzz/run
+
+MAN8		:= milter/sampul-milter.8 milter/ctl/sampulctl.8
+MAN5		:= milter/sampul.conf.5 milter/keys/sampul-keystore.5
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 \
+	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/sampul \
+	    $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 0755 $(B)/sampul-milter $(B)/sampulctl \
+	    $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 0644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 0644 README INSTALL NEWS $(DESTDIR)$(DOCDIR)
+	cp -R conf contrib $(DESTDIR)$(DOCDIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/sampul/sampul.conf || \
+	    $(INSTALL) -m 0644 conf/sampul.conf \
+	    $(DESTDIR)$(SYSCONFDIR)/sampul/sampul.conf
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/sampul-milter $(DESTDIR)$(SBINDIR)/sampulctl
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+-include $(shell find build build-* -name '*.d' 2>/dev/null)

@@ -1,0 +1,554 @@
+/*
+ * milter.h - what the files of the programs share, grouped by file.
+ *
+ * The arrow points one way: this includes smime.h, never the reverse. Only
+ * conf.c knows libconfig, only edit.c calls libmilter's editing functions,
+ * only sandbox.c knows users, limits and the kernel's cages, only keys/ opens
+ * a private key. Conventions of errors and ownership are those of smime.h.
+ */
+#ifndef SAMPUL_MILTER_H
+#define SAMPUL_MILTER_H
+
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "../smime/smime.h"
+
+#define SAMPUL_VERSION	"0.1"
+
+/* --------------------------------------------------------------- log.c --- */
+
+/*
+ * Four levels with a fixed meaning: ERROR something of ours failed and an
+ * administrator must act; WARNING something is wrong with one message, key or
+ * peer; INFO one line per message and per change of state; DEBUG the rest.
+ */
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG };
+
+/* ident names the process ("sampul-milter"); to stderr or to syslog(3),
+ * facility mail. May be called again after a fork. */
+void	 log_open(const char *ident, bool to_stderr, enum log_level level);
+void	 log_set_level(enum log_level level);
+/* errno is preserved; control characters are made printable. */
+void	 log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	 log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	 log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	 log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* -------------------------------------------------------------- conf.c --- */
+
+enum run_mode { MODE_ENFORCE, MODE_OBSERVE };
+enum language { LANGUAGE_ID, LANGUAGE_EN };
+enum sign_want { SIGN_REQUIRED, SIGN_IF_POSSIBLE, SIGN_OFF };
+enum failure_action { FAILURE_REFUSE, FAILURE_TEMPFAIL, FAILURE_PASS };
+enum origin_kind { ORIGIN_LOGIN, ORIGIN_NETWORK, ORIGIN_DAEMON, ORIGIN_LOCAL };
+enum preset { PRESET_NONE, PRESET_BOUNCE, PRESET_AUTO_REPLY, PRESET_LIST,
+	PRESET_MEETING };
+
+struct string_list {
+	char	**items;
+	size_t	  count;
+};
+
+struct network {
+	int		family;		/* AF_INET or AF_INET6 */
+	unsigned	prefix;
+	unsigned char	address[16];
+};
+
+/* Positive evidence that a message is outgoing (SIG-01, MTA-22). */
+struct origin {
+	char			*name;
+	enum origin_kind	 kind;
+	struct network		*networks;	/* NETWORK */
+	size_t			 network_count;
+	struct string_list	 daemons;	/* DAEMON, LOCAL: {daemon_name} */
+	struct string_list	 from;		/* addresses or "@domain" it may
+						 * send as; not for LOGIN */
+};
+
+struct rule_header {
+	char	*name;
+	char	*pattern;	/* fnmatch(3), case-insensitive; on the unfolded
+				 * value */
+};
+
+/* Every condition given must hold; a list holds when one item does. */
+struct rule {
+	char			*name;
+	enum preset		 preset;
+	struct string_list	 from;		/* address, "@domain", ".domain"
+						 * (domain and below), "*" */
+	struct string_list	 to;		/* likewise; any recipient */
+	struct string_list	 to_all;	/* likewise; every recipient */
+	struct string_list	 agency;	/* label left of our domain */
+	struct string_list	 login;		/* fnmatch(3) on the login */
+	struct string_list	 origin;	/* names of origins */
+	struct rule_header	*headers;
+	size_t			 header_count;
+	uint64_t		 larger_than;	/* octets; 0: not asked */
+	uint64_t		 smaller_than;
+
+	enum sign_want		 sign;
+	enum smime_form		 form;
+	bool			 opaque_fallback; /* where detached cannot be */
+	enum failure_action	 cannot_sign;	/* no certificate, unsignable */
+	enum failure_action	 mismatch;	/* From is not the login's */
+	bool			 header_protection;
+	bool			 allow_skip;	/* honour skip_header */
+	char			 where[128];	/* "file:line", for explain */
+};
+
+/* login -> addresses, from the map file; sorted by login. */
+struct login_entry {
+	char			*login;		/* lower case */
+	struct string_list	 addresses;	/* canonical, or "@domain" */
+};
+
+/*
+ * The whole configuration: read once, never changed, counted. conf.c holds the
+ * table of settings from which reading, -n, -nn and the manual page follow.
+ */
+struct conf {
+	/* general */
+	enum run_mode		 mode;
+	enum language		 language;
+	enum log_level		 log_level;
+	struct string_list	 domains;	/* ours: "x.go.id" itself,
+						 * ".x.go.id" everything below;
+						 * lower case */
+	char			*authserv_id;	/* RFC 8601 2.5; default: host */
+	char			*help;		/* contact shown in refusals */
+	char			*user;		/* mail process; "" stay */
+	char			*key_user;
+	char			*socket_group;	/* group of the milter socket */
+	char			*pid_file;
+
+	/* milter */
+	char			*socket;	/* smfi_setconn(3) syntax */
+	mode_t			 socket_mode;
+	unsigned		 max_connections;
+	unsigned		 negotiate_timeout;	/* seconds */
+	unsigned		 idle_timeout;		/* seconds; MTA silence */
+	size_t			 max_header;	/* octets of all fields */
+	unsigned		 max_recipients;	/* kept for rules */
+	uint64_t		 max_message;	/* octets of body; 0 none */
+
+	/* spool */
+	char			*spool_dir;
+	size_t			 spool_memory;
+	unsigned		 max_depth;
+	uint32_t		 max_parts;
+
+	/* signing */
+	bool			 pss;
+	unsigned		 capabilities;	/* SMIME_CAP_ */
+	bool			 quote_from;
+	char			*unlabelled_charset;
+	char			*skip_header;	/* name; "" none */
+
+	/* keystore */
+	char			*keystore_dir;
+	char			*passphrase_file;	/* "" none; a leading
+						 * "credential:" names a
+						 * systemd credential */
+	bool			 insecure_unencrypted_keys;
+	char			*anchors_dir;
+	char			*intermediates_dir;	/* "" none */
+	size_t			 cache_size;	/* octets of cached keys */
+	unsigned		 rate_limit;	/* signatures a minute and
+						 * address; 0 none */
+	unsigned		 key_timeout;	/* seconds; a channel's answer */
+	unsigned		 key_threads;	/* 0: twice the cores */
+	unsigned		 expiry_warning;	/* days */
+
+	/* audit */
+	char			*audit_file;	/* "" syslog only */
+
+	/* policy */
+	struct origin		*origins;
+	size_t			 origin_count;
+	struct rule		*rules;
+	size_t			 rule_count;
+	struct rule		 default_rule;	/* when no rule matches */
+	char			*login_map;	/* file; "" none */
+	struct login_entry	*logins;
+	size_t			 login_count;
+
+	char			*file;		/* what was read */
+	unsigned		 generation;	/* counts reloads */
+	unsigned		 references;	/* atomic */
+};
+
+/*
+ * Reads and checks the configuration in file (with @include) and the login map
+ * that it names. NULL on failure; err names file, line, setting and remedy.
+ */
+struct conf *conf_read(const char *file, struct smime_error *err);
+/*
+ * The same from the text that conf_text made: how a checked configuration
+ * travels to the children. Neither opens a file.
+ */
+struct conf *conf_read_text(const char *text, size_t len,
+	    struct smime_error *err);
+/*
+ * Everything read, includes and login map resolved, in a form that
+ * conf_read_text takes. *out is freed with free.
+ */
+int	 conf_text(const struct conf *conf, char **out, size_t *len,
+	    struct smime_error *err);
+/* Prints what was understood, every setting with its value (-nn). */
+void	 conf_print(const struct conf *conf, void *stdio_file);
+struct conf *conf_ref(struct conf *conf);
+void	 conf_unref(struct conf *conf);	/* takes NULL */
+/*
+ * The current configuration of this process, counted: conf_current returns a
+ * new reference, conf_replace takes over the caller's.
+ */
+struct conf *conf_current(void);
+void	 conf_replace(struct conf *conf);
+
+/* Whether a canonical address lies in one of our domains. */
+bool	 conf_is_ours(const struct conf *conf, const char *address);
+/*
+ * The agency of one of our addresses: the label directly left of our domain,
+ * "" for the domain itself. false when it is not ours.
+ */
+bool	 conf_agency(const struct conf *conf, const char *address, char *out,
+	    size_t size);
+/*
+ * Whether pattern ("*", an address, "@domain", ".domain") matches a canonical
+ * address.
+ */
+bool	 conf_pattern_matches(const char *pattern, const char *address);
+/* Whether the login owns the address: equal to it, or by the login map. */
+bool	 conf_login_owns(const struct conf *conf, const char *login,
+	    const char *address);
+
+/* ------------------------------------------------------------ policy.c --- */
+
+/* What is known of a message; everything borrowed, nothing looked up. */
+struct facts {
+	const char		*login;		/* "" none */
+	const struct sockaddr	*client;	/* NULL: none or local */
+	const char		*daemon;	/* {daemon_name}, "" */
+	bool			 local;		/* not received by SMTP */
+	const char		*sender;	/* envelope, canonical; "" null */
+	const char *const	*recipients;	/* canonical or as given */
+	size_t			 recipient_count;
+	const struct header_list *header;
+	uint64_t		 size;		/* body octets; UINT64_MAX while
+						 * not known */
+	bool			 has_calendar;	/* known with the size */
+};
+
+enum plan_action {
+	PLAN_NOT_OURS,		/* incoming or unknown origin: never signed */
+	PLAN_PASS,		/* outgoing, leaves as it is */
+	PLAN_SIGN,
+	PLAN_REFUSE,		/* 5xx */
+	PLAN_TEMPFAIL,		/* 4xx */
+	PLAN_LATER		/* a rule needs the body's size or parts */
+};
+
+enum plan_why {
+	WHY_NONE,
+	WHY_NO_ORIGIN,		/* no positive evidence */
+	WHY_RULE_OFF,
+	WHY_SKIPPED,		/* by the sender's header */
+	WHY_ALREADY_SIGNED,
+	WHY_ALREADY_ENCRYPTED,
+	WHY_FROM,		/* From is unusable; see from_result */
+	WHY_NOT_OUR_DOMAIN,	/* From is not one of our domains */
+	WHY_NOT_OWNER,		/* incident: login or origin may not use From */
+	WHY_NO_CERTIFICATE,	/* set after the key process answered */
+	WHY_UNSIGNABLE,		/* set after canonical form */
+	WHY_TOO_LARGE,
+	WHY_INTERNAL
+};
+
+struct plan {
+	enum plan_action	 action;
+	enum plan_why		 why;
+	bool			 incident;	/* to be recorded as one */
+	const struct rule	*rule;		/* borrowed from conf; NULL none */
+	const struct origin	*origin;	/* borrowed from conf */
+	char			 from[ADDRESS_MAX + 1];	/* canonical, or "" */
+	enum address_result	 from_result;
+};
+
+/* A pure function: no I/O, no clock; also behind "sampulctl explain". */
+void	 policy_decide(const struct conf *conf, const struct facts *facts,
+	    struct plan *out);
+/*
+ * What is left to do when a message planned to be signed cannot be: by the
+ * rule, PLAN_REFUSE, PLAN_TEMPFAIL or PLAN_PASS.
+ */
+enum plan_action policy_cannot_sign(const struct plan *plan);
+/* Stable words for logs and scripts: "not-owner", "pass", ... */
+const char *policy_why_word(enum plan_why why);
+const char *policy_action_word(enum plan_action action);
+
+/* -------------------------------------------------------------- text.c --- */
+
+/*
+ * The sentence a mailbox user reads in a refusal, in the configured language,
+ * without line ends, printable ASCII, at most 400 octets, '%' not doubled.
+ * detail (may be NULL) is untrusted and made printable.
+ */
+void	 text_reply(const struct conf *conf, const struct plan *plan,
+	    const char *detail, char *out, size_t size);
+
+/* ----------------------------------------------------------- channel.c --- */
+
+/*
+ * Between mail and key process: SOCK_SEQPACKET socketpairs made before the
+ * fork, one request and one answer at a time on each. Both ends check what
+ * they get as hostile: exact length, known type, fields under their ceilings.
+ */
+#define CHANNEL_QUEUE_ID_MAX	64
+#define CHANNEL_REASON_MAX	256
+#define CHANNEL_DER_MAX		65536
+
+enum key_status {
+	KEY_SIGNED = 1,
+	KEY_WRONG_DIGEST,	/* sign again with the digest answered */
+	KEY_NO_IDENTITY,	/* no usable certificate; reason says why */
+	KEY_RATE_LIMITED,	/* over the address's ceiling: temporary */
+	KEY_FAULT		/* of ours: temporary */
+};
+
+struct key_request {
+	char			 queue_id[CHANNEL_QUEUE_ID_MAX + 1];
+	char			 address[ADDRESS_MAX + 1];	/* canonical */
+	enum smime_digest	 digest;
+	unsigned char		 value[SMIME_DIGEST_MAX];
+};
+
+struct key_answer {
+	enum key_status		 status;
+	enum smime_digest	 digest;	/* KEY_WRONG_DIGEST, KEY_SIGNED */
+	bool			 pinned;	/* by override, not by address */
+	int64_t			 not_after;	/* of the certificate */
+	char			 serial[SERIAL_TEXT_MAX + 1];
+	char			 reason[CHANNEL_REASON_MAX + 1];
+	size_t			 der_len;
+	unsigned char		*der;		/* freed by key_answer_clear */
+};
+void	 key_answer_clear(struct key_answer *answer);
+
+/* Encodes into buf (ceiling size); the length, or -1. Decodes strictly. */
+ssize_t	 channel_put_request(const struct key_request *request,
+	    unsigned char *buf, size_t size);
+int	 channel_get_request(const unsigned char *buf, size_t len,
+	    struct key_request *out);
+ssize_t	 channel_put_answer(const struct key_answer *answer,
+	    unsigned char *buf, size_t size);
+int	 channel_get_answer(const unsigned char *buf, size_t len,
+	    struct key_answer *out);
+#define CHANNEL_REQUEST_MAX	1024
+#define CHANNEL_ANSWER_MAX	(CHANNEL_DER_MAX + 1024)
+
+/* The mail process's side: a pool of channels, shared by its threads. */
+struct channel_pool;
+
+struct channel_pool *channel_pool_new(const int *fds, size_t count);
+void	 channel_pool_free(struct channel_pool *pool);	/* closes the fds */
+/*
+ * Takes a free channel, asks, and waits at most timeout seconds in all. -1 on
+ * time-out or a broken channel, which is then closed for good.
+ */
+int	 channel_ask(struct channel_pool *pool, const struct key_request *request,
+	    unsigned timeout, struct key_answer *out, struct smime_error *err);
+/* How many channels still work. */
+size_t	 channel_pool_usable(struct channel_pool *pool);
+
+/* ---------------------------------------------------------- sandbox.c --- */
+
+enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_MAIL, SANDBOX_KEYS };
+
+/* No core dumps, not dumpable, no_new_privs. */
+int	 sandbox_harden(struct smime_error *err);
+/* Gives up root for user (and its groups) for good and proves it; does
+ * nothing when not root or user is "". */
+int	 sandbox_drop(const char *user, struct smime_error *err);
+/* Locks memory now and in future (MCL_ONFAULT); -1 when it may not. */
+int	 sandbox_lock_memory(struct smime_error *err);
+/* Last step before serving: all that the role does not need is closed. */
+int	 sandbox_enter(enum sandbox_role role, const struct conf *conf,
+	    struct smime_error *err);
+
+/* -------------------------------------------------------- supervise.c --- */
+
+/*
+ * Starts the key process and the mail process, watches and restarts them,
+ * passes reloads on; returns the exit status when told to stop.
+ */
+int	 supervise(struct conf *conf, const char *file, bool foreground);
+
+/*
+ * A child's life: called in the fork with its end of the control socket, on
+ * which the supervisor sends configuration texts; end of file means stop.
+ * Neither returns to the supervisor's code: the result is the exit status.
+ */
+int	 mail_process(struct conf *conf, int control, const int *channels,
+	    size_t channel_count);		/* callbacks.c */
+int	 key_process(struct conf *conf, int control, const int *channels,
+	    size_t channel_count);		/* keys/keyd.c */
+
+/*
+ * A thread of the child that reads configuration texts from control and calls
+ * apply with each that parses (apply takes over the reference and may refuse
+ * by returning -1 with a reason); calls stop when the supervisor is gone.
+ */
+int	 control_start(int control, int (*apply)(struct conf *conf,
+	    struct smime_error *err), void (*stop)(void),
+	    struct smime_error *err);
+/* Told to the supervisor once the child serves. */
+int	 control_ready(int control);
+
+/* ------------------------------------------------------------ accept.c --- */
+
+/*
+ * libmilter has no ceiling on connections and spins on EMFILE: accept.c
+ * defines accept(), which libmilter then calls instead of libc's.
+ */
+void	 accept_limits(unsigned max_connections, unsigned negotiate_timeout);
+void	 accept_session_closed(void);	/* from xxfi_close */
+/* For the log: connections now, and refused since the last call. */
+void	 accept_counts(unsigned *open, unsigned *refused);
+
+/* ------------------------------------------------------------ authres.c --- */
+
+/*
+ * Whether an Authentication-Results value claims our authserv-id with an smime
+ * result, or claims it and cannot be parsed (HDR-09, HDR-12). Quoting,
+ * comments, folding and case are seen through.
+ */
+bool	 authres_is_forged(const char *value, size_t len,
+	    const char *authserv_id);
+
+#define VERIFIED_SENDER_HEADER	"X-Verified-Sender"
+#define REPORT_HEADER		"X-Sampul-Report"	/* observe mode */
+
+/* ----------------------------------------------------- keys/keystore.c --- */
+
+/*
+ * The directory of keys: one folder per address, one folder per certificate
+ * in it; sampul-keystore(5). Shared by threads. An entry is read when it is
+ * first asked for, kept under the cache ceiling, and read again when its files
+ * change.
+ */
+struct keystore;
+
+enum keystore_state {
+	ENTRY_USABLE,
+	ENTRY_UNFIT,		/* findings say why */
+	ENTRY_UNREADABLE,	/* text says why: mode, owner, syntax, ... */
+	ENTRY_SUSPENDED
+};
+
+struct keystore_entry {		/* for list, show, check */
+	char			 address[ADDRESS_MAX + 1];
+	char			 folder[256];	/* name within the address's */
+	enum keystore_state	 state;
+	struct cert_findings	 findings;
+	bool			 pinned;	/* override file is there */
+	bool			 encrypted;	/* the key, at rest */
+	bool			 chosen;	/* signs now */
+	X509			*cert;		/* NULL when unreadable */
+	char			 text[SMIME_ERROR_MAX];
+};
+
+/*
+ * Opens the store: reads anchors and intermediates, not the entries.
+ * passphrase (may be NULL) is copied to memory that is wiped.
+ */
+struct keystore *keystore_open(const struct conf *conf,
+	    const char *passphrase, size_t passphrase_len,
+	    struct smime_error *err);
+void	 keystore_close(struct keystore *store);
+/*
+ * The identity that signs for address at now: the newest usable one. NULL with
+ * the reason, *missing telling "has none" (KEY_NO_IDENTITY) from a fault of
+ * ours. The caller gives it back with keystore_release.
+ */
+struct keystore_identity;
+const struct keystore_identity *keystore_find(struct keystore *store,
+	    const char *address, time_t now, bool *missing,
+	    struct smime_error *err);
+void	 keystore_release(struct keystore *store,
+	    const struct keystore_identity *identity);
+const struct signer *keystore_identity_signer(
+	    const struct keystore_identity *identity);
+bool	 keystore_identity_pinned(const struct keystore_identity *identity);
+/*
+ * Visits every entry of one address (or, address NULL, of all, in order),
+ * opening keys only when with_keys. Entries are borrowed for the call.
+ */
+int	 keystore_each(struct keystore *store, const char *address,
+	    bool with_keys, time_t now,
+	    int (*each)(void *arg, const struct keystore_entry *entry),
+	    void *arg, struct smime_error *err);
+/*
+ * Reads the passphrase that conf names, from a file or a systemd credential;
+ * *out NULL when conf names none. Free with OPENSSL_clear_free.
+ */
+int	 keystore_passphrase(const struct conf *conf, char **out, size_t *len,
+	    struct smime_error *err);
+
+/* -------------------------------------------------------- keys/audit.c --- */
+
+/* One line for each use of a key, appended with one write(2). */
+int	 audit_open(const struct conf *conf, struct smime_error *err);
+/*
+ * Fails when the line could not be written whole: the signature must then not
+ * be given out. Reopens a file that was renamed away (logrotate).
+ */
+int	 audit_signed(const char *queue_id, const char *address,
+	    const char *serial, enum smime_digest digest,
+	    const unsigned char *value, struct smime_error *err);
+
+/* ---------------------------------------------------------- outgoing.c --- */
+
+/*
+ * What became of a message after its body, before any edit: shared by the
+ * milter and by "sampulctl sign". sign() stands for the key process.
+ */
+typedef int (*sign_function)(void *arg, const struct key_request *request,
+	    struct key_answer *answer, struct smime_error *err);
+
+struct outcome {
+	enum plan_action	 action;	/* SIGN, PASS, REFUSE, TEMPFAIL */
+	enum plan_why		 why;
+	char			 detail[SMIME_ERROR_MAX];
+	struct composed		*composed;	/* with PLAN_SIGN */
+	struct canon_result	 canon;
+	enum smime_form		 form;
+	char			 serial[SERIAL_TEXT_MAX + 1];
+	bool			 pinned;
+};
+
+/*
+ * From a finished canon to a signed message: asks for the signature (again,
+ * when the key wants another digest), checks it, composes. Any fault of ours
+ * gives PLAN_TEMPFAIL; what may not be signed is decided by plan's rule.
+ * canon stays the caller's and must outlive out->composed.
+ */
+void	 outgoing_sign(const struct conf *conf, const struct plan *plan,
+	    struct canon *canon, const struct canon_result *canon_result,
+	    const char *queue_id, time_t now, sign_function sign, void *arg,
+	    struct check_cache *cache, struct outcome *out);
+void	 outcome_clear(struct outcome *outcome);
+/* Canonical-form settings for this configuration and plan. */
+void	 outgoing_settings(const struct conf *conf, const struct plan *plan,
+	    bool smtputf8, struct canon_settings *out);
+
+#endif

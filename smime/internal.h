@@ -1,0 +1,109 @@
+/*
+ * internal.h - what the files of the S/MIME library share, grouped by file.
+ * Not for callers of the library: those include smime.h alone.
+ */
+#ifndef SAMPUL_SMIME_INTERNAL_H
+#define SAMPUL_SMIME_INTERNAL_H
+
+#include "smime.h"
+
+/* -------------------------------------------------------------- mime.c --- */
+
+/*
+ * A parsed Content-Type value (RFC 2045 5.1, with RFC 2231 continuations of
+ * the boundary). Lower-case type and subtype. A value that is none gives
+ * valid = false and text/plain, as RFC 2045 5.2 asks.
+ */
+struct mime_type {
+	bool	 valid;
+	char	 type[64];
+	char	 subtype[128];
+	char	 boundary[256];	/* unquoted; "" none. RFC 2046 allows 70, a
+				 * longer one than fits makes the type invalid */
+	size_t	 boundary_len;
+	char	 charset[64];	/* lower case; "" none */
+	char	 name[256];	/* name parameter, "" none; cut when longer */
+	bool	 has_hp;	/* an hp parameter (RFC 9788) is there */
+};
+
+void	 mime_type_parse(const char *value, size_t len, struct mime_type *out);
+/*
+ * A copy of a Content-Type value with any hp parameter removed and, when hp is
+ * given, "; hp=..." folded onto its end (RFC 9788 2.1.1). Freed with free;
+ * NULL when the value cannot be taken apart safely or memory is short.
+ */
+char	*mime_type_with_hp(const char *value, size_t len, const char *hp);
+
+enum mime_encoding { ENC_7BIT, ENC_8BIT, ENC_BINARY, ENC_QP, ENC_BASE64,
+	ENC_UNKNOWN };
+/* Content-Transfer-Encoding value (RFC 2045 6.1); comments seen through. */
+enum mime_encoding mime_encoding_parse(const char *value, size_t len);
+
+/* ------------------------------------------------------------ encode.c --- */
+
+/*
+ * Streaming encoders to sink; state is small and on the caller's stack. Lines
+ * are at most 76 octets and end in CRLF (RFC 2045 6.7, 6.8).
+ */
+struct encoder {
+	int		 kind;
+	smime_sink	 sink;
+	void		*arg;
+	unsigned	 column;
+	unsigned char	 held[8];
+	unsigned	 held_len;
+	unsigned char	 out[4096];
+	size_t		 out_len;
+};
+
+enum encoder_kind {
+	ENCODE_BASE64,		/* any octets to base64 */
+	ENCODE_QP,		/* text to quoted-printable, CRLF kept as line
+				 * ends; anything else octet by octet */
+	REWRAP_BASE64,		/* base64 text: alphabet and '=' kept in order,
+				 * the rest dropped, lines of 76 */
+	REWRAP_QP		/* quoted-printable text: long lines broken
+				 * softly, what may not be literal encoded */
+};
+
+void	 encoder_init(struct encoder *enc, enum encoder_kind kind,
+	    smime_sink sink, void *arg);
+int	 encoder_write(struct encoder *enc, const void *buf, size_t len);
+/* Writes what is held; base64 ends in CRLF when it wrote anything and
+ * final_crlf. */
+int	 encoder_finish(struct encoder *enc, bool final_crlf);
+
+/* ----------------------------------------------------------- protect.c --- */
+
+/*
+ * Whether a field of the composer belongs under header protection (RFC 9788
+ * 5): not structural (Content-*, MIME-Version), not trace, not Bcc, not ours
+ * (SIG-50, SIG-53).
+ */
+bool	 protect_wants(const struct header_field *field);
+
+/* -------------------------------------------------------------- der.c --- */
+
+/* Strict DER, read in place. */
+struct der {
+	const unsigned char	*p;
+	size_t			 len;
+};
+
+/*
+ * Takes the next element off in: its tag must be tag (class, constructed and
+ * number in one octet; numbers above 30 are refused), its length definite and
+ * minimal. *content receives the contents, *whole (may be NULL) the element
+ * with tag and length.
+ */
+bool	 der_take(struct der *in, unsigned char tag, struct der *content,
+	    struct der *whole);
+/* The tag of the next element, or -1 at the end. */
+int	 der_peek(const struct der *in);
+/* Octets that a tag and length take for so much content. */
+size_t	 der_header_size(size_t content_len);
+/* Writes tag and minimal length; returns behind them. */
+unsigned char *der_put_header(unsigned char *p, unsigned char tag,
+	    size_t content_len);
+
+#endif

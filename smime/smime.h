@@ -1,0 +1,498 @@
+/*
+ * smime.h - Sampul's S/MIME library: bytes in, bytes or a verdict out.
+ *
+ * Conventions, said once:
+ *
+ * - Functions that can fail return 0 or -1 (constructors: a pointer or NULL)
+ *   and leave one sentence in the struct smime_error they were given. The
+ *   first, most specific sentence is kept. The library never prints, exits or
+ *   aborts, and knows no milter, no configuration file and no syslog.
+ * - "borrowed" means: stays the property of, and lives as long as, what it was
+ *   taken from. Everything a constructor returns is freed by its _free
+ *   function, which takes NULL.
+ * - Lengths are in octets and follow their pointer. Text from outside is never
+ *   assumed to end in NUL.
+ * - No function keeps writable global state: each may be called from any
+ *   thread as long as one object is used by one thread at a time. Objects that
+ *   threads may share say so.
+ */
+#ifndef SAMPUL_SMIME_H
+#define SAMPUL_SMIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+/* ------------------------------------------------------------- errors --- */
+
+#define SMIME_ERROR_MAX	512
+
+struct smime_error {
+	char	text[SMIME_ERROR_MAX];	/* "" while nothing failed */
+};
+
+/*
+ * Sets the sentence unless one is there already. smime_error_set appends the
+ * text of errno (for a failing system call), smime_error_setx does not, and
+ * smime_error_crypto drains OpenSSL's error queue into it. All return -1, so
+ * that a caller may write "return smime_error_setx(...)". err may be NULL.
+ */
+int	 smime_error_set(struct smime_error *err, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+int	 smime_error_setx(struct smime_error *err, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+int	 smime_error_crypto(struct smime_error *err, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+
+/*
+ * Copies len octets of untrusted text to out (size octets with the NUL), each
+ * octet outside printable ASCII as '?', cut with "..." where it is too long.
+ * Returns out. For everything that goes to a log line or a sentence.
+ */
+char	*smime_printable(const void *text, size_t len, char *out, size_t size);
+
+/* ------------------------------------------------------------ headers --- */
+
+/*
+ * One header field as the MTA or a file gave it. The value is everything after
+ * the colon: the leading space is part of it, folds are a bare LF followed by
+ * white space, there is no final line end. value_len counts; the value is also
+ * NUL-terminated for convenience but may hold NULs when it came from a file.
+ */
+struct header_field {
+	char	*name;
+	size_t	 name_len;
+	char	*value;
+	size_t	 value_len;
+};
+
+struct header_list {
+	struct header_field	*fields;
+	size_t			 count;
+	size_t			 allocated;
+	size_t			 bytes;		/* names and values together */
+};
+
+/*
+ * Appends a copy of a field. Fails when the list would pass max_bytes (0: no
+ * ceiling) or memory is short. A CR before an LF in the value is dropped.
+ */
+int	 header_add(struct header_list *list, const char *name,
+	    size_t name_len, const char *value, size_t value_len,
+	    size_t max_bytes, struct smime_error *err);
+/* Frees what the list holds and makes it empty; safe to call twice. */
+void	 header_clear(struct header_list *list);
+
+/* True when the field's name is name, without regard to case (RFC 5322 1.2.2). */
+bool	 header_is(const struct header_field *field, const char *name);
+/* The first field of that name, or NULL; borrowed from the list. */
+const struct header_field *header_find(const struct header_list *list,
+	    const char *name);
+/* How many fields of that name there are. */
+size_t	 header_count(const struct header_list *list, const char *name);
+
+/*
+ * Reads a header block (lines ending in CRLF or LF) up to and including the
+ * empty line that ends it, or to the end of buf. A first line "From " (mbox)
+ * is skipped. *used receives the octets consumed; *body says whether the empty
+ * line was seen. A line that is neither field nor continuation ends the block
+ * as MTAs do: it is the first line of the body. Fails over max_bytes.
+ */
+int	 header_parse(struct header_list *list, const void *buf, size_t len,
+	    size_t max_bytes, size_t *used, bool *body,
+	    struct smime_error *err);
+
+/* ---------------------------------------------------------- addresses --- */
+
+#define ADDRESS_MAX	320	/* RFC 5321 4.5.3.1: 64 + "@" + 255 */
+
+enum address_result {
+	ADDRESS_OK = 0,
+	ADDRESS_MISSING,	/* no field, or nothing in it */
+	ADDRESS_SEVERAL_FIELDS,	/* RFC 5322 3.6: From occurs exactly once */
+	ADDRESS_SEVERAL,	/* more than one mailbox */
+	ADDRESS_GROUP,
+	ADDRESS_SYNTAX,		/* not a mailbox by RFC 5322 3.4 */
+	ADDRESS_ODD_FORM,	/* valid, but a form that readers disagree on:
+				 * comment, obsolete route, quoted local part,
+				 * domain literal (SIG-02) */
+	ADDRESS_DISPLAY_NAME,	/* display name (also RFC 2047-encoded) shows
+				 * another address */
+	ADDRESS_TOO_LONG
+};
+
+/*
+ * The one mailbox of the message's From field in canonical form: local part
+ * unquoted where that changes nothing, ASCII lower case throughout, domain
+ * likewise (RFC 8550 3, RFC 9788 4.4.5). out (ADDRESS_MAX + 1 octets) is "" on
+ * anything but ADDRESS_OK, except ADDRESS_DISPLAY_NAME and ADDRESS_ODD_FORM,
+ * where it holds the address for the log. One function for signing, verifying
+ * and encrypting (CRT-35).
+ */
+enum address_result address_from(const struct header_list *list, char *out);
+/* One sentence in English for a log; a static string. */
+const char *address_result_text(enum address_result result);
+/*
+ * Canonical form of an addr-spec or of an envelope address with or without
+ * <>: false when it is none (also for the null sender).
+ */
+bool	 address_canonical(const char *text, size_t len, char *out);
+/* Borrowed pointer behind the last '@', or NULL. */
+const char *address_domain(const char *address);
+/*
+ * Whether a canonical address can name a keystore folder: only [a-z0-9] and
+ * ! # $ & ' * + - = ^ _ { | } ~ . in the local part, no leading dot, no "..",
+ * no '/' (CRT-41).
+ */
+bool	 address_is_safe_name(const char *address);
+
+/* ---------------------------------------------------------------- mime --- */
+
+/* What a message's own Content-Type says it already is. */
+enum mime_protection {
+	MIME_PLAIN = 0,
+	MIME_SIGNED,		/* multipart/signed, S/MIME or OpenPGP */
+	MIME_SMIME,		/* application/(x-)pkcs7-mime, octet-stream
+				 * named *.p7m (RFC 8551 3.10) */
+	MIME_ENCRYPTED		/* multipart/encrypted (RFC 1847) */
+};
+
+enum mime_protection mime_protection(const struct header_list *list);
+/* Top-level media type in lower case, "text/plain" where there is none. */
+void	 mime_media_type(const struct header_list *list, char *out, size_t size);
+
+/* --------------------------------------------------------------- spool --- */
+
+/*
+ * The body store: memory up to a ceiling, then an unlinked file, mode 0600, in
+ * dir. Contents are wiped from memory when freed. Not shared by threads.
+ */
+struct spool;
+
+struct spool *spool_new(const char *dir, size_t memory);
+void	 spool_free(struct spool *spool);
+/* Appends. Fails when the disk is full or memory is short. */
+int	 spool_write(struct spool *spool, const void *buf, size_t len,
+	    struct smime_error *err);
+uint64_t spool_size(const struct spool *spool);
+/*
+ * Reads up to len octets at offset; *got receives how many (0 only at the
+ * end).
+ */
+int	 spool_read(struct spool *spool, uint64_t offset, void *buf,
+	    size_t len, size_t *got, struct smime_error *err);
+
+/* -------------------------------------------------------------- digest --- */
+
+enum smime_digest {
+	SMIME_SHA256 = 0,
+	SMIME_SHA384,
+	SMIME_SHA512
+};
+#define SMIME_DIGEST_MAX	64
+
+const EVP_MD *smime_digest_md(enum smime_digest digest);
+/* "sha-256" and so on, the spelling of micalg (RFC 8551 3.5.3.2). */
+const char *smime_digest_micalg(enum smime_digest digest);
+size_t	 smime_digest_size(enum smime_digest digest);
+
+/* --------------------------------------------------------------- canon --- */
+
+/*
+ * One outgoing message on its way to canonical form (RFC 8551 3.1). The body
+ * arrives in pieces of any size; memory has a ceiling that does not grow with
+ * the message. See canon.c for how.
+ */
+struct canon;
+
+struct canon_settings {
+	const char	*spool_dir;	/* borrowed */
+	size_t		 spool_memory;	/* octets of body kept in memory */
+	uint64_t	 max_body;	/* 0: none */
+	size_t		 max_part_header;	/* octets in one part's header */
+	uint32_t	 max_parts;
+	unsigned	 max_depth;
+	bool		 header_protection;	/* RFC 9788, hp="clear" */
+	bool		 smtputf8;	/* the transaction declared it */
+	bool		 quote_from;	/* protect "From ", trailing white
+					 * space, "." (RFC 8551 3.1.4) */
+	const char	*unlabelled_charset;	/* for 8-bit text without
+					 * MIME; borrowed */
+};
+
+/* Every default in one place. */
+void	 canon_settings_init(struct canon_settings *settings);
+
+enum canon_state {
+	CANON_CLEAN,		/* signed as it came */
+	CANON_REENCODED,	/* parts were re-encoded to 7 bit */
+	CANON_OPAQUE_ONLY	/* needs a change that may not be made; the
+				 * entity is as it came, fit for opaque
+				 * signed-data only */
+};
+
+struct canon_result {
+	enum canon_state state;
+	char		 reason[160];	/* one sentence, with CANON_OPAQUE_ONLY */
+	bool		 header_protected;
+	const char	*unprotected;	/* why not, static, else NULL */
+	bool		 has_calendar;	/* a text/calendar part was met */
+	uint32_t	 parts;
+	uint32_t	 changed;	/* parts re-encoded or relabelled */
+};
+
+/*
+ * Begins with the message's whole header (read, not kept). digest is the one
+ * the signature will probably use: it is computed while the body arrives.
+ */
+struct canon *canon_new(const struct canon_settings *settings,
+	    const struct header_list *header, enum smime_digest digest,
+	    struct smime_error *err);
+void	 canon_free(struct canon *canon);
+/* The next piece of the body, line ends as CRLF. Fails over max_body, on a
+ * full disk and when memory is short. */
+int	 canon_body(struct canon *canon, const void *buf, size_t len,
+	    struct smime_error *err);
+/* After the last piece, once. */
+int	 canon_finish(struct canon *canon, struct canon_result *out,
+	    struct smime_error *err);
+/*
+ * After canon_finish: the digest of the entity. Another digest than the one
+ * given to canon_new is computed by reading the entity again.
+ */
+int	 canon_digest(struct canon *canon, enum smime_digest digest,
+	    unsigned char out[SMIME_DIGEST_MAX], struct smime_error *err);
+/* Octets of the entity, header and body, as signed. */
+uint64_t canon_size(const struct canon *canon);
+/* Octets of body received so far. */
+uint64_t canon_received(const struct canon *canon);
+
+/* Takes the next octets of an output; returns 0, or -1 to stop. */
+typedef int (*smime_sink)(void *arg, const unsigned char *buf, size_t len);
+
+/* Hands the signed entity to sink, in order, in pieces of at most 64 KiB. */
+int	 canon_write(struct canon *canon, smime_sink sink, void *arg,
+	    struct smime_error *err);
+
+/* ------------------------------------------------------- certificates --- */
+
+#define SERIAL_TEXT_MAX	64	/* 20 octets in hex, with room */
+
+enum cert_problem {		/* each has a sentence: cert_problem_text */
+	CERT_OK = 0,
+	CERT_KEY_MISMATCH,	/* private key belongs to another certificate */
+	CERT_EXPIRED,
+	CERT_NOT_YET_VALID,
+	CERT_NO_ADDRESS,	/* no e-mail address in it at all */
+	CERT_OTHER_ADDRESS,	/* addresses, but not this one */
+	CERT_KEY_USAGE,		/* keyUsage forbids signatures (CRT-20) */
+	CERT_EXTENDED_KEY_USAGE, /* EKU without emailProtection (CRT-21) */
+	CERT_DOCUMENT_PROFILE,	/* BSrE's PDF-signing profile: EKU Adobe only */
+	CERT_WEAK_KEY,		/* RSA < 2048 or > 8192, odd curve (SIG-42) */
+	CERT_KEY_TYPE,		/* no algorithm we sign with */
+	CERT_WEAK_SIGNATURE,	/* issued with MD5 or SHA-1 (CRT-13) */
+	CERT_UNKNOWN_ISSUER,	/* no chain to a configured anchor */
+	CERT_REVOKED,
+	CERT_IS_CA,
+	CERT_CRITICAL_EXTENSION	/* one we do not understand (CRT-10) */
+};
+#define CERT_PROBLEMS_MAX	16
+
+struct cert_findings {
+	enum cert_problem problem[CERT_PROBLEMS_MAX];
+	size_t		 count;		/* 0: fit for signing */
+};
+
+/* One sentence with the remedy, static; id: Indonesian, else English. */
+const char *cert_problem_text(enum cert_problem problem, bool id);
+/* A short stable word for logs and scripts, such as "expired". */
+const char *cert_problem_word(enum cert_problem problem);
+
+/*
+ * Every rule that a signing certificate for address must keep at time now,
+ * one by one, but for the chain (trust_check) and the key. address may be
+ * NULL: address rules are then not asked. Findings are in table order.
+ */
+void	 cert_check_signing(X509 *cert, const char *address, time_t now,
+	    struct cert_findings *out);
+bool	 cert_has_finding(const struct cert_findings *findings,
+	    enum cert_problem problem);
+/*
+ * Whether the certificate names this canonical address: rfc822Name in
+ * subjectAltName; subject emailAddress only where there is no rfc822Name
+ * (CRT-33); entries with NUL, control characters, white space or quotes are
+ * ignored (CRT-34).
+ */
+bool	 cert_has_email(X509 *cert, const char *address);
+/* Calls each() with each usable address in canonical form. */
+void	 cert_each_email(X509 *cert, void (*each)(void *arg,
+	    const char *address), void *arg);
+/* Upper-case hex of the serial number. */
+void	 cert_serial(X509 *cert, char *out, size_t size);
+/* SHA-256 over the DER, 32 octets. */
+int	 cert_fingerprint(X509 *cert, unsigned char out[32]);
+/* Subject common name, printable ASCII or UTF-8 as it stands; "" without. */
+void	 cert_common_name(X509 *cert, char *out, size_t size);
+/* RFC 2253 one line of subject (or issuer), printable. */
+void	 cert_subject(X509 *cert, char *out, size_t size);
+void	 cert_issuer(X509 *cert, char *out, size_t size);
+time_t	 cert_not_before(X509 *cert);
+time_t	 cert_not_after(X509 *cert);
+/* The digest that a signature by this key uses: P-384 SHA-384, else SHA-256. */
+enum smime_digest cert_digest(X509 *cert);
+/* "RSA-2048", "P-256", ...; "unknown". */
+void	 cert_key_name(X509 *cert, char *out, size_t size);
+/*
+ * Reads certificates from PEM text (or one from DER). On success *out is a
+ * stack the caller frees with sk_X509_pop_free(out, X509_free), at least one.
+ * max bounds how many. what names the source in the sentence on failure.
+ */
+int	 cert_read(const void *buf, size_t len, size_t max, const char *what,
+	    STACK_OF(X509) **out, struct smime_error *err);
+
+/* ---------------------------------------------------------------- keys --- */
+
+/*
+ * Reads one private key from PEM (PKCS#8, encrypted or not, and the old
+ * per-algorithm forms) or PKCS#8 DER. *encrypted (may be NULL) says whether it
+ * was. passphrase may be NULL. The caller frees with EVP_PKEY_free.
+ */
+EVP_PKEY *key_read(const void *buf, size_t len, const char *passphrase,
+	    size_t passphrase_len, const char *what, bool *encrypted,
+	    struct smime_error *err);
+/*
+ * PEM of the key as encrypted PKCS#8: PBES2, AES-256-CBC, PBKDF2 with
+ * HMAC-SHA-256 and so many iterations. *out is freed with
+ * OPENSSL_clear_free(*out, *len).
+ */
+int	 key_write(EVP_PKEY *key, const char *passphrase,
+	    size_t passphrase_len, int iterations, char **out, size_t *len,
+	    struct smime_error *err);
+
+/* --------------------------------------------------------------- trust --- */
+
+/* Anchors and intermediates. Shared by threads once loaded. */
+struct trust;
+
+struct trust *trust_new(void);
+void	 trust_free(struct trust *trust);
+int	 trust_add_anchor(struct trust *trust, X509 *cert,
+	    struct smime_error *err);
+int	 trust_add_intermediate(struct trust *trust, X509 *cert,
+	    struct smime_error *err);
+size_t	 trust_anchors(const struct trust *trust);
+/*
+ * Builds and validates the path of cert at time now (RFC 5280 6), with extra
+ * (may be NULL) as further untrusted intermediates. CERT_OK, CERT_EXPIRED and
+ * so on, or CERT_UNKNOWN_ISSUER; the sentence says which certificate and why.
+ * *chain (may be NULL) receives the path without the anchor's self-signed root
+ * and without cert itself (SIG-43); free with sk_X509_pop_free.
+ */
+enum cert_problem trust_check(const struct trust *trust, X509 *cert,
+	    STACK_OF(X509) *extra, time_t now, STACK_OF(X509) **chain,
+	    struct smime_error *err);
+
+/* ------------------------------------------------------------- signing --- */
+
+enum smime_scheme {
+	SCHEME_DEFAULT,		/* RSA: PKCS #1 v1.5; EC: ECDSA */
+	SCHEME_PSS		/* RSA: RSASSA-PSS, salt as long as the digest */
+};
+
+/* Capabilities to announce (RFC 8551 2.5.2), in order of preference. */
+#define SMIME_CAP_AES256_GCM	0x01
+#define SMIME_CAP_AES128_GCM	0x02
+#define SMIME_CAP_AES256_CBC	0x04
+#define SMIME_CAP_AES128_CBC	0x08
+
+/*
+ * A certificate, its chain and its private key, with everything that does not
+ * change from one signature to the next encoded once. Shared by threads.
+ * Only the key process (and sampulctl) makes one.
+ */
+struct signer;
+
+/*
+ * Takes references of its own on cert, key and the chain's certificates.
+ * encryption (may be NULL) is the owner's encryption certificate, announced as
+ * SMIMEEncryptionKeyPreference when it differs (SIG-35).
+ */
+struct signer *signer_new(X509 *cert, EVP_PKEY *key, STACK_OF(X509) *chain,
+	    X509 *encryption, enum smime_scheme scheme, unsigned capabilities,
+	    struct smime_error *err);
+void	 signer_free(struct signer *signer);
+X509	*signer_cert(const struct signer *signer);	/* borrowed */
+enum smime_digest signer_digest(const struct signer *signer);
+/*
+ * CMS SignedData (RFC 5652 5), detached, DER, around a digest of
+ * signer_digest's kind; signed attributes contentType, messageDigest,
+ * signingTime, SMIMECapabilities, signingCertificateV2 (RFC 5035) and
+ * CMSAlgorithmProtection (RFC 6211). *out is freed with OPENSSL_free.
+ */
+int	 signer_sign(const struct signer *signer, const unsigned char *digest,
+	    size_t digest_len, time_t signing_time, unsigned char **out,
+	    size_t *len, struct smime_error *err);
+
+/* ---------------------------------------------------------- self-check --- */
+
+/* Public keys of certificates met, by their full DER; shared by threads. */
+struct check_cache;
+
+struct check_cache *check_cache_new(size_t entries);
+void	 check_cache_free(struct check_cache *cache);
+
+/*
+ * What must hold before an MTA gets our signature (SIG-61): strict DER, one
+ * signer, one certificate that it names, signed attributes once each with this
+ * content type, this digest and matching ESS certificate and algorithm
+ * protection, the certificate valid at now and naming address (unless pinned),
+ * and the signature over the signed attributes as encoded. Returns 0, or -1
+ * with what did not hold. cache may be NULL.
+ */
+int	 signature_check(const unsigned char *der, size_t len,
+	    enum smime_digest digest, const unsigned char *digest_value,
+	    const char *address, bool pinned, time_t now,
+	    struct check_cache *cache, struct smime_error *err);
+
+/* ------------------------------------------------------------- compose --- */
+
+enum smime_form {
+	FORM_DETACHED,		/* multipart/signed (RFC 8551 3.5.3) */
+	FORM_OPAQUE		/* application/pkcs7-mime (RFC 8551 3.5.2) */
+};
+
+/* The finished message: what replaces the header's and the body's part. */
+struct composed;
+
+/*
+ * Joins the canonical entity and the detached DER. For FORM_OPAQUE the content
+ * is written into the SignedData with definite lengths while it streams.
+ * canon is borrowed until composed_free. The boundary has 128 random bits and
+ * is proven absent from the entity.
+ */
+struct composed *compose_signed(struct canon *canon, enum smime_form form,
+	    enum smime_digest digest, const unsigned char *der, size_t len,
+	    struct smime_error *err);
+void	 composed_free(struct composed *composed);
+/* Value of the new Content-Type field, folded with LF, without leading space;
+ * borrowed. */
+const char *composed_content_type(const struct composed *composed);
+/* Value of Content-Transfer-Encoding, or NULL for none; likewise
+ * Content-Disposition. Borrowed. */
+const char *composed_encoding(const struct composed *composed);
+const char *composed_disposition(const struct composed *composed);
+/* Octets of the new body. */
+uint64_t composed_size(const struct composed *composed);
+/*
+ * Hands the new body to sink, lines ended by CRLF, no leading empty line. The
+ * entity is digested again on its way: when it is not what was signed, the
+ * last call fails and the caller must not let the message go.
+ */
+int	 composed_write(struct composed *composed, smime_sink sink, void *arg,
+	    struct smime_error *err);
+
+#endif
