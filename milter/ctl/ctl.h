@@ -1,0 +1,113 @@
+/*
+ * ctl.h - what the sub-commands of sampulctl share.
+ *
+ * A sub-command is a function in a file of its own that parses its options,
+ * prints to stdout and returns an exit status of sysexits(3). What it prints
+ * without --json is for people and for scripts that read lines; with --json it
+ * is one JSON document. Errors go to stderr in both forms.
+ */
+#ifndef SAMPUL_CTL_H
+#define SAMPUL_CTL_H
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "../milter.h"
+
+struct command;
+
+struct ctl {
+	const char		*file;		/* -c, or the default */
+	bool			 json;
+	const struct command	*command;	/* the one that runs */
+	struct conf		*conf;		/* NULL until ctl_conf */
+	bool			 id;		/* sentences in Indonesian; set
+						 * by ctl_conf */
+};
+
+/* One line of the table in main.c, from which usage is printed. */
+struct command {
+	const char	*name;
+	int		(*run)(struct ctl *ctl, int argc, char **argv);
+	const char	*arguments;	/* as usage shows them */
+	const char	*summary;
+};
+
+/* argv[0] is the sub-command's name; getopt(3) may begin at once. */
+int	 cmd_init(struct ctl *ctl, int argc, char **argv);
+int	 cmd_import(struct ctl *ctl, int argc, char **argv);
+int	 cmd_list(struct ctl *ctl, int argc, char **argv);
+int	 cmd_show(struct ctl *ctl, int argc, char **argv);
+int	 cmd_check(struct ctl *ctl, int argc, char **argv);
+int	 cmd_explain(struct ctl *ctl, int argc, char **argv);
+int	 cmd_sign(struct ctl *ctl, int argc, char **argv);
+
+/* --------------------------------------------------------------- ctl.c --- */
+
+/*
+ * Reads the configuration once and keeps it; borrowed from ctl. NULL after the
+ * reason was printed: the sub-command then returns EX_CONFIG.
+ */
+const struct conf *ctl_conf(struct ctl *ctl);
+/*
+ * Opens the keystore of the configuration with its passphrase. NULL after the
+ * reason was printed, with *status to return. The caller closes it.
+ */
+struct keystore *ctl_keystore(struct ctl *ctl, int *status);
+/* "sampulctl: sentence" on stderr; returns status. */
+int	 ctl_error(int status, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* The running sub-command's usage on stderr; returns EX_USAGE. */
+int	 ctl_usage(const struct ctl *ctl);
+/* "2026-11-22T09:30:00Z" (RFC 3339); returns out. */
+#define CTL_TIME_MAX	32
+char	*ctl_time(time_t when, char *out, size_t size);
+/* Octets as "AB:CD:..."; out needs three octets for each. Returns out. */
+char	*ctl_hex(const unsigned char *octets, size_t len, char *out);
+/*
+ * What is wrong with a certificate, one sentence a line with an indent, in the
+ * configured language.
+ */
+void	 ctl_print_findings(const struct ctl *ctl, FILE *out,
+	    const struct cert_findings *findings, const char *indent);
+/*
+ * The whole of a file of at most max octets; NULL with the sentence. Freed with
+ * OPENSSL_clear_free(buf, *len + 1); a NUL stands behind the contents.
+ */
+char	*ctl_read_file(const char *path, size_t max, size_t *len,
+	    struct smime_error *err);
+/* Flushes stdout: EX_OK, or EX_IOERR after saying so when it was not whole. */
+int	 ctl_finish(void);
+
+/* -------------------------------------------------------------- json.c --- */
+
+/*
+ * A JSON document written from front to back (RFC 8259), two spaces of indent.
+ * key is NULL inside arrays and for the outermost value. Text that is not
+ * UTF-8 has its offending octets replaced.
+ */
+#define JSON_DEPTH_MAX	16
+
+struct json {
+	FILE		*out;
+	unsigned	 depth;
+	char		 closer[JSON_DEPTH_MAX];
+	bool		 any[JSON_DEPTH_MAX];	/* something stands there */
+};
+
+void	 json_begin(struct json *json, FILE *out);
+void	 json_object(struct json *json, const char *key);
+void	 json_array(struct json *json, const char *key);
+/* Closes what was opened last; the outermost with a line end. */
+void	 json_end(struct json *json);
+/* text NULL is null. */
+void	 json_string(struct json *json, const char *key, const char *text);
+void	 json_number(struct json *json, const char *key, int64_t number);
+void	 json_bool(struct json *json, const char *key, bool value);
+/* RFC 3339, in UTC. */
+void	 json_time(struct json *json, const char *key, time_t when);
+/* An array of {"problem": word, "text": sentence}. */
+void	 json_findings(struct json *json, const char *key,
+	    const struct cert_findings *findings, bool id);
+
+#endif
