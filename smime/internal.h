@@ -18,8 +18,9 @@ struct mime_type {
 	bool	 valid;
 	char	 type[64];
 	char	 subtype[128];
-	char	 boundary[256];	/* unquoted; "" none. RFC 2046 allows 70, a
-				 * longer one than fits makes the type invalid */
+	char	 boundary[256];	/* unquoted; "" none. RFC 2046 allows 70; one
+				 * that does not fit or holds control
+				 * characters counts as none */
 	size_t	 boundary_len;
 	char	 charset[64];	/* lower case; "" none */
 	char	 name[256];	/* name parameter, "" none; cut when longer */
@@ -105,5 +106,90 @@ size_t	 der_header_size(size_t content_len);
 /* Writes tag and minimal length; returns behind them. */
 unsigned char *der_put_header(unsigned char *p, unsigned char tag,
 	    size_t content_len);
+/* Writes an element as it is; returns behind it. */
+unsigned char *der_put(unsigned char *p, const struct der *der);
+bool	 der_is(const struct der *a, const void *p, size_t len);
+bool	 der_equal(const struct der *a, const struct der *b);
+/* Order of a SET OF (X.690 11.6), for qsort over struct der. */
+int	 der_compare(const void *a, const void *b);
+/*
+ * One element around parts in their order; false when memory is short. What
+ * der_wrap allocated is freed by der_free, which leaves it empty.
+ */
+bool	 der_wrap(struct der *out, unsigned char tag, const struct der *parts,
+	    size_t count);
+void	 der_free(struct der *der);
+
+/* -------------------------------------------------------------- oid.c --- */
+
+enum oid {
+	OID_DATA,
+	OID_SIGNED_DATA,
+	OID_CONTENT_TYPE,		/* RFC 5652 11.1 */
+	OID_MESSAGE_DIGEST,		/* RFC 5652 11.2 */
+	OID_SIGNING_TIME,		/* RFC 5652 11.3 */
+	OID_CAPABILITIES,		/* RFC 8551 2.5.2 */
+	OID_ENCRYPTION_KEY,		/* RFC 8551 2.5.3 */
+	OID_SIGNING_CERTIFICATE_V2,	/* RFC 5035 3 */
+	OID_ALGORITHM_PROTECTION,	/* RFC 6211 2 */
+	OID_AES256_GCM,
+	OID_AES128_GCM,
+	OID_AES256_CBC,
+	OID_AES128_CBC,
+	OID_COUNT
+};
+
+enum algorithm_kind { ALGORITHM_RSA, ALGORITHM_PSS, ALGORITHM_ECDSA };
+
+/* Whole DER elements; static. */
+struct der oid(enum oid which);
+struct der algorithm_digest(enum smime_digest digest);
+struct der algorithm_signature(enum algorithm_kind kind,
+	    enum smime_digest digest);
+
+/* -------------------------------------------------------------- cms.c --- */
+
+#define CMS_CERTIFICATES_MAX	16
+
+/*
+ * A SignedData as this library writes it (RFC 5652 5.1), taken apart: every
+ * member is borrowed from the DER and is the whole element unless it says
+ * otherwise.
+ */
+struct cms_signed {
+	struct der	digest;		/* the one digestAlgorithm */
+	struct der	certificates[CMS_CERTIFICATES_MAX];
+	size_t		certificate_count;
+	struct der	signer_issuer;	/* issuerAndSerialNumber */
+	struct der	signer_serial;
+	struct der	signer_digest;
+	struct der	attributes;	/* signedAttrs, with the tag [0] */
+	struct der	algorithm;	/* signatureAlgorithm */
+	struct der	signature;	/* contents of the OCTET STRING */
+	struct der	content_type;	/* the attributes' single values */
+	struct der	message_digest;	/* contents of the OCTET STRING */
+	struct der	signing_time;
+	struct der	signing_certificate;
+	struct der	protection;
+	struct der	before;		/* SignedData before encapContentInfo */
+	struct der	after;		/* and behind it */
+};
+
+/*
+ * Strict: DER throughout, nothing behind the end, id-data without content, one
+ * digest, one signer known by issuer and serial number, no CRLs, no unsigned
+ * attributes, signed attributes sorted, each kind once and with one value.
+ */
+int	 cms_signed_read(const unsigned char *der, size_t len,
+	    struct cms_signed *out, struct smime_error *err);
+
+/* ------------------------------------------------------------- cert.c --- */
+
+/* CERT_OK, or what keeps us from signing with such a key. */
+enum cert_problem cert_key_problem(EVP_PKEY *key);
+/* Whether two certificates are the same octets. */
+bool	 cert_is_same(X509 *a, X509 *b);
+/* Issued by its own name and key: no link of a chain. */
+bool	 cert_is_self_signed(X509 *cert);
 
 #endif

@@ -106,6 +106,38 @@ int	 header_parse(struct header_list *list, const void *buf, size_t len,
 	    size_t max_bytes, size_t *used, bool *body,
 	    struct smime_error *err);
 
+/* --------------------------------------------------------------- lexer --- */
+
+/*
+ * A cursor over the value of a structured field (RFC 5322 3.2), for every
+ * parser of one. Between lex_init and the end of the text, p <= end holds.
+ */
+struct lex {
+	const unsigned char	*p;
+	const unsigned char	*end;
+};
+
+void	 lex_init(struct lex *lex, const void *text, size_t len);
+/*
+ * Skips white space, folds and nested comments. *comment (may be NULL) is set
+ * when there was a comment. false: a comment does not end; all is skipped.
+ */
+bool	 lex_cfws(struct lex *lex, bool *comment);
+/*
+ * Takes the quoted string that the cursor stands on: unquoted and unfolded to
+ * out, cut where size (with the NUL) ends; *len receives its whole length.
+ * false: it does not end; then it is all the rest.
+ */
+bool	 lex_quoted(struct lex *lex, char *out, size_t size, size_t *len);
+/*
+ * Takes a MIME token (RFC 2045 5.1), likewise. false: there is none.
+ */
+bool	 lex_token(struct lex *lex, char *out, size_t size, size_t *len);
+/* ASCII without regard to case, whatever the locale. */
+bool	 lex_equal(const void *text, size_t len, const char *word);
+/* ASCII lower case of one octet. */
+int	 lex_lower(int c);
+
 /* ---------------------------------------------------------- addresses --- */
 
 #define ADDRESS_MAX	320	/* RFC 5321 4.5.3.1: 64 + "@" + 255 */
