@@ -40,6 +40,53 @@ enum mime_encoding { ENC_7BIT, ENC_8BIT, ENC_BINARY, ENC_QP, ENC_BASE64,
 /* Content-Transfer-Encoding value (RFC 2045 6.1); comments seen through. */
 enum mime_encoding mime_encoding_parse(const char *value, size_t len);
 
+/* ------------------------------------------------------------- param.c --- */
+
+/* A parameter as it stands in the field; everything borrowed from it. */
+struct param {
+	const unsigned char	*start;		/* its ';', NULL without */
+	const unsigned char	*name;
+	size_t			 name_len;
+	const unsigned char	*value;		/* quotes included */
+	const unsigned char	*end;		/* behind the value */
+};
+
+/*
+ * The next parameter, over junk and missing semicolons, false at the end. *odd
+ * is set when something was met that the grammar does not have.
+ */
+bool	 param_next(struct lex *lex, struct param *out, bool *odd);
+/* Whether it is the named one, whole or a section of it (RFC 2231). */
+bool	 param_is(const struct param *param, const char *name);
+
+#define PARAM_SECTIONS_MAX	32
+
+struct param_section {
+	unsigned		 index;
+	bool			 extended;
+	const unsigned char	*value;
+	const unsigned char	*end;
+};
+
+/*
+ * All of one parameter, in however many sections and in any order; the caller
+ * sets name. Where one is there twice the first wins, and the plain form wins
+ * over RFC 2231's, which many readers do not know.
+ */
+struct param_text {
+	const char		*name;
+	struct param_section	 sections[PARAM_SECTIONS_MAX];
+	size_t			 count;
+	bool			 whole;		/* sections[0] is all of it */
+	bool			 overflow;
+};
+
+/* Keeps the parameter (borrowed) when it is one of all's. */
+void	 param_collect(struct param_text *all, const struct param *param);
+/* The text, "" when there is none; false when it was cut. */
+bool	 param_join(const struct param_text *all, char *out, size_t size,
+	    size_t *len);
+
 /* ------------------------------------------------------------ encode.c --- */
 
 /*
