@@ -1,0 +1,139 @@
+"""What the private servers share: where they are, free ports, processes.
+
+Everything runs on 127.0.0.0/8 below one temporary directory, and is ended by
+the process id that started it.
+"""
+import os
+import pwd
+import grp
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+UNPACKED = os.path.join(ROOT, "build", "mta")
+
+# Users that every Debian has (base-passwd): none is created. The MTA's owner
+# and Sampul's two are different ones, as they are on a real host.
+MTA_USER = "mail"
+MTA_GROUP = "mail"
+DROP_GROUP = "games"
+SAMPUL_USER = "news"
+SAMPUL_KEY_USER = "uucp"
+
+
+class Failure(Exception):
+    """A server of the rig did not do its part."""
+
+
+def free_ports(count):
+    """Ports that were free a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def temporary_directory(prefix):
+    """A directory that other users may pass through."""
+    path = tempfile.mkdtemp(prefix=prefix)
+    os.chmod(path, 0o755)
+    return path
+
+
+def make_directory(path, mode=0o755, user=None, group=None):
+    os.makedirs(path, exist_ok=True)
+    if user is not None:
+        os.chown(path, pwd.getpwnam(user).pw_uid,
+                 grp.getgrnam(group).gr_gid if group
+                 else pwd.getpwnam(user).pw_gid)
+    os.chmod(path, mode)
+    return path
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def wait_until(what, condition, seconds=20, step=0.02):
+    """The first true value of condition(); Failure after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failure("waited %d s in vain: %s" % (seconds, what))
+        time.sleep(step)
+
+
+def port_answers(port, host="127.0.0.1"):
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Process:
+    """A server in the foreground, in a session of its own."""
+
+    def __init__(self, name, argv, log, env=None):
+        self.name = name
+        self.log = log
+        with open(log, "ab") as out:
+            self.popen = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                env=env, start_new_session=True, cwd="/")
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def wait_for(self, what, condition, seconds=20):
+        def check():
+            if not self.alive():
+                raise Failure("%s ended at once (%s):\n%s" % (
+                    self.name, self.popen.returncode, read(self.log)))
+            return condition()
+        return wait_until("%s: %s" % (self.name, what), check, seconds)
+
+    def stop(self, seconds=10):
+        """SIGTERM, then whatever is left of its process group."""
+        if self.alive():
+            self.popen.terminate()
+            try:
+                self.popen.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        return self.popen.wait()
+
+
+def remove(path):
+    shutil.rmtree(path, ignore_errors=True)
