@@ -151,6 +151,18 @@ build-fuzz/fuzz_%: build-fuzz/obj/tests/fuzz/fuzz_%.o build-fuzz/libfuzzed.a
 fuzz: fuzzers
 	@FUZZ_TIME=$(FUZZ_TIME) tests/fuzz/run
 
+# Load client, reference milters and the maker of large keystores, for
+# tests/bench and tests/corpus.
+BENCH_BIN	:= $(addprefix $(B)/bench/,load noop_milter spool_milter mkstore)
+MTA_OBJ		:= $(call obj,$(addprefix tests/bench/,mta.c mta_wire.c \
+		   mta_message.c generate.c procstat.c))
+benchers: $(BENCH_BIN)
+.PHONY: benchers
+$(B)/bench/load: $(MTA_OBJ)
+$(B)/bench/%: $(B)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CRYPTO_LIBS) -pthread
+
 MAN8		:= milter/sampul-milter.8 milter/ctl/sampulctl.8
 MAN5		:= milter/sampul.conf.5 milter/keys/sampul-keystore.5
 
@@ -174,4 +186,4 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -rf $(DESTDIR)$(DOCDIR)
 
--include $(shell find build build-* -name '*.d' 2>/dev/null)
+-include $(shell find build/obj build-*/obj -name '*.d' -type f 2>/dev/null)
