@@ -243,6 +243,7 @@ struct facts {
 	const char		*sender;	/* envelope, canonical; "" null */
 	const char *const	*recipients;	/* canonical or as given */
 	size_t			 recipient_count;
+	bool			 more_recipients; /* than were kept */
 	const struct header_list *header;
 	uint64_t		 size;		/* body octets; UINT64_MAX while
 						 * not known */
@@ -295,6 +296,17 @@ enum plan_action policy_cannot_sign(const struct plan *plan);
 /* Stable words for logs and scripts: "not-owner", "pass", ... */
 const char *policy_why_word(enum plan_why why);
 const char *policy_action_word(enum plan_action action);
+
+/* No client address, or that of the host itself, which says nothing about who
+ * submitted a message (MTA-22). */
+bool	 policy_client_is_local(const struct sockaddr *client);
+
+/* ----------------------------------------------------------- presets.c --- */
+
+/* Where a condition depends on the body, it is not known before the end. */
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
+
+enum answer preset_matches(enum preset preset, const struct facts *facts);
 
 /* -------------------------------------------------------------- text.c --- */
 
@@ -420,8 +432,8 @@ int	 control_ready(int control);
  * libmilter has no ceiling on connections and spins on EMFILE: accept.c
  * defines accept(), which libmilter then calls instead of libc's.
  */
-void	 accept_limits(unsigned max_connections, unsigned negotiate_timeout);
-void	 accept_session_closed(void);	/* from xxfi_close */
+int	 accept_limits(unsigned max_connections, unsigned negotiate_timeout,
+	    struct smime_error *err);
 /* For the log: connections now, and refused since the last call. */
 void	 accept_counts(unsigned *open, unsigned *refused);
 
@@ -538,17 +550,125 @@ struct outcome {
 
 /*
  * From a finished canon to a signed message: asks for the signature (again,
- * when the key wants another digest), checks it, composes. Any fault of ours
- * gives PLAN_TEMPFAIL; what may not be signed is decided by plan's rule.
- * canon stays the caller's and must outlive out->composed.
+ * when the key wants another digest), checks it, composes. digest is the one
+ * that canon was begun with. Any fault of ours gives PLAN_TEMPFAIL; what may
+ * not be signed is decided by plan's rule. canon stays the caller's and must
+ * outlive out->composed.
  */
-void	 outgoing_sign(const struct conf *conf, const struct plan *plan,
-	    struct canon *canon, const struct canon_result *canon_result,
-	    const char *queue_id, time_t now, sign_function sign, void *arg,
-	    struct check_cache *cache, struct outcome *out);
+void	 outgoing_sign(const struct plan *plan, struct canon *canon,
+	    const struct canon_result *canon_result,
+	    enum smime_digest digest, const char *queue_id, time_t now,
+	    sign_function sign, void *arg, struct check_cache *cache,
+	    struct outcome *out);
 void	 outcome_clear(struct outcome *outcome);
 /* Canonical-form settings for this configuration and plan. */
 void	 outgoing_settings(const struct conf *conf, const struct plan *plan,
 	    bool smtputf8, struct canon_settings *out);
+/* Fills an outcome for a plan that is not going to be signed. */
+void	 outcome_from_plan(const struct plan *plan, struct outcome *out);
+/* A message planned to be signed that cannot be: the rule decides (by
+ * policy_cannot_sign), detail says why. */
+void	 outcome_cannot_sign(const struct plan *plan, enum plan_why why,
+	    const char *detail, struct outcome *out);
+/* A fault of ours: PLAN_TEMPFAIL, whatever the rule says. */
+void	 outcome_fault(const char *detail, struct outcome *out);
+
+/*
+ * Which digest an address's key was last found to want: a hint, so that a body
+ * is seldom read twice. Shared by threads, of fixed size, forgets at will.
+ */
+struct digest_hints;
+
+struct digest_hints *digest_hints_new(void);
+void	 digest_hints_free(struct digest_hints *hints);
+enum smime_digest digest_hint(struct digest_hints *hints, const char *address);
+void	 digest_learn(struct digest_hints *hints, const char *address,
+	    enum smime_digest digest);
+
+/* ---------------------------------------------------------- editplan.c --- */
+
+/*
+ * Fields that have to go whatever else is done: forged results, the header by
+ * which a sender skips. Gathered while the header arrives, so that it does not
+ * depend on how much of the header is kept.
+ */
+struct removal {
+	const char		*name;	/* static, or borrowed from conf */
+	unsigned		 index;	/* from 1, of this name */
+	bool			 outgoing_only;
+};
+
+struct removals {
+	struct removal		*items;
+	size_t			 count;
+	size_t			 allocated;
+	size_t			 forged;	/* without outgoing_only */
+	unsigned		 seen[3];	/* fields met of each name */
+};
+#define REMOVALS_MAX	16384
+
+/* Looks at the next field of the message; -1 over the ceiling or without
+ * memory. */
+int	 removals_field(struct removals *removals, const struct conf *conf,
+	    const struct header_field *field, struct smime_error *err);
+bool	 removals_any(const struct removals *removals, bool outgoing);
+void	 removals_clear(struct removals *removals);
+
+enum edit_action {
+	EDIT_CHANGE,		/* the field with this index */
+	EDIT_DELETE,
+	EDIT_ADD		/* below all others */
+};
+
+struct edit_step {
+	enum edit_action	 action;
+	const char		*name;	/* borrowed */
+	unsigned		 index;	/* from 1, of this name */
+	const char		*value;	/* without leading space; borrowed */
+};
+
+struct edit_plan {
+	struct edit_step	*steps;
+	size_t			 count;
+	size_t			 allocated;
+};
+
+/*
+ * The steps that turn the header of a message into that of the signed one
+ * (composed) or, composed NULL, merely take out the removals. In the order in
+ * which they are carried out: of one name the highest index first. Borrows
+ * from all its arguments.
+ */
+int	 edit_plan_make(struct edit_plan *plan,
+	    const struct header_list *header, const struct removals *removals,
+	    bool outgoing, const struct composed *composed,
+	    struct smime_error *err);
+/* The header that results; for sampulctl sign, and to test against. */
+int	 edit_plan_apply(const struct edit_plan *plan,
+	    const struct header_list *header, struct header_list *out,
+	    struct smime_error *err);
+void	 edit_plan_clear(struct edit_plan *plan);
+
+/* ------------------------------------------------------------ report.c --- */
+
+/* What the one INFO line of a message says. */
+struct report {
+	const char		*queue_id;
+	const struct plan	*plan;
+	const struct outcome	*outcome;
+	const char		*login;
+	const char		*client;
+	uint64_t		 bytes;		/* of body, as received */
+	int64_t			 microseconds;	/* from end of message on */
+	bool			 observed;
+	size_t			 removed;	/* forged fields */
+};
+
+/* "<queue id>: result=signed rule=..."; values are quoted where need be. */
+void	 report_line(const struct report *report, char *out, size_t size);
+/* Value of REPORT_HEADER: printable ASCII, folded under 78 columns by LF. */
+void	 report_header(const struct report *report, char *out, size_t size);
+/* Logs the line: an incident as a warning, all else as information. */
+void	 report_log(const struct report *report);
 
 #endif

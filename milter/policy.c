@@ -1,0 +1,511 @@
+/*
+ * policy.c - what is to become of a message.
+ *
+ * Decide first, act later: policy_decide looks at facts and returns a plan. It
+ * opens nothing, asks nobody and knows no time, so that the same answer comes
+ * out of the milter, of "sampulctl explain" and of a table in a test.
+ *
+ * The order of the questions is the order of what can be trusted. Is there
+ * evidence that the message is outgoing (SIG-01, SIG-04)? Which rule speaks of
+ * it? Is there one From address, and may whoever submitted the message use it
+ * (SIG-02)? Only then: is there anything to sign?
+ */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <arpa/inet.h>
+
+#include "milter.h"
+
+/* ------------------------------------------------------------- origins --- */
+
+/*
+ * Octets of a client's address; an IPv4 address in IPv6's clothes (RFC 4291
+ * 2.5.5.2) is taken as what it is.
+ */
+static int
+client_octets(const struct sockaddr *client, unsigned char out[16])
+{
+	const unsigned char *p;
+	const struct sockaddr_in *in;
+	const struct sockaddr_in6 *in6;
+
+	memset(out, 0, 16);
+	if (client == NULL)
+		return AF_UNSPEC;
+	if (client->sa_family == AF_INET) {
+		in = (const struct sockaddr_in *)(const void *)client;
+		memcpy(out, &in->sin_addr, 4);
+		return AF_INET;
+	}
+	if (client->sa_family != AF_INET6)
+		return AF_UNSPEC;
+	in6 = (const struct sockaddr_in6 *)(const void *)client;
+	p = in6->sin6_addr.s6_addr;
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		memcpy(out, p + 12, 4);
+		return AF_INET;
+	}
+	memcpy(out, p, 16);
+	return AF_INET6;
+}
+
+bool
+policy_client_is_local(const struct sockaddr *client)
+{
+	static const unsigned char loopback[16] = { [15] = 1 };
+	unsigned char octets[16];
+
+	switch (client_octets(client, octets)) {
+	case AF_INET:
+		return octets[0] == 127;
+	case AF_INET6:
+		return memcmp(octets, loopback, 16) == 0;
+	default:
+		return true;
+	}
+}
+
+static bool
+network_has(const struct network *network, int family,
+    const unsigned char octets[16])
+{
+	unsigned whole, rest, mask;
+
+	if (network->family != family ||
+	    network->prefix > (family == AF_INET ? 32U : 128U))
+		return false;
+	whole = network->prefix / 8;
+	rest = network->prefix % 8;
+	if (memcmp(network->address, octets, whole) != 0)
+		return false;
+	if (rest == 0)
+		return true;
+	mask = (0xff00U >> rest) & 0xffU;
+	return ((network->address[whole] ^ octets[whole]) & mask) == 0;
+}
+
+/*
+ * Mail submitted on the host itself is shown to filters as coming from
+ * 127.0.0.1, so that address says nothing about who sent it (MTA-22).
+ */
+static bool
+origin_network(const struct origin *origin, const struct facts *facts)
+{
+	unsigned char octets[16];
+	size_t i;
+	int family;
+
+	if (facts->local || policy_client_is_local(facts->client))
+		return false;
+	family = client_octets(facts->client, octets);
+	for (i = 0; i < origin->network_count; i++)
+		if (network_has(&origin->networks[i], family, octets))
+			return true;
+	return false;
+}
+
+static bool
+list_has(const struct string_list *list, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (strcasecmp(list->items[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool
+origin_matches(const struct origin *origin, const struct facts *facts)
+{
+	switch (origin->kind) {
+	case ORIGIN_LOGIN:
+		return facts->login[0] != '\0';
+	case ORIGIN_NETWORK:
+		return origin_network(origin, facts);
+	case ORIGIN_DAEMON:
+		return facts->daemon[0] != '\0' &&
+		    list_has(&origin->daemons, facts->daemon);
+	case ORIGIN_LOCAL:
+		return facts->local && facts->daemon[0] != '\0' &&
+		    list_has(&origin->daemons, facts->daemon);
+	}
+	return false;
+}
+
+static const struct origin *
+find_origin(const struct conf *conf, const struct facts *facts)
+{
+	size_t i;
+
+	for (i = 0; i < conf->origin_count; i++)
+		if (origin_matches(&conf->origins[i], facts))
+			return &conf->origins[i];
+	return NULL;
+}
+
+static bool
+any_pattern(const struct string_list *patterns, const char *address)
+{
+	size_t i;
+
+	for (i = 0; i < patterns->count; i++)
+		if (conf_pattern_matches(patterns->items[i], address))
+			return true;
+	return false;
+}
+
+static bool
+may_send_as(const struct conf *conf, const struct origin *origin,
+    const struct facts *facts, const char *from)
+{
+	if (origin->kind == ORIGIN_LOGIN)
+		return conf_login_owns(conf, facts->login, from);
+	return any_pattern(&origin->from, from);
+}
+
+/* --------------------------------------------------------------- rules --- */
+
+/*
+ * "Yes" when one recipient matches. Where recipients were dropped over the
+ * ceiling, the doubt goes to the side that signs.
+ */
+static enum answer
+rule_to(const struct rule *rule, const struct facts *facts)
+{
+	size_t i;
+
+	if (rule->to.count == 0)
+		return ANSWER_YES;
+	for (i = 0; i < facts->recipient_count; i++)
+		if (any_pattern(&rule->to, facts->recipients[i]))
+			return ANSWER_YES;
+	return facts->more_recipients && rule->sign != SIGN_OFF ?
+	    ANSWER_YES : ANSWER_NO;
+}
+
+static enum answer
+rule_to_all(const struct rule *rule, const struct facts *facts)
+{
+	size_t i;
+
+	if (rule->to_all.count == 0)
+		return ANSWER_YES;
+	if (facts->recipient_count == 0 || facts->more_recipients)
+		return ANSWER_NO;
+	for (i = 0; i < facts->recipient_count; i++)
+		if (!any_pattern(&rule->to_all, facts->recipients[i]))
+			return ANSWER_NO;
+	return ANSWER_YES;
+}
+
+static enum answer
+rule_agency(const struct conf *conf, const struct rule *rule,
+    const char *from)
+{
+	char agency[256];
+
+	if (rule->agency.count == 0)
+		return ANSWER_YES;
+	if (from[0] == '\0' ||
+	    !conf_agency(conf, from, agency, sizeof(agency)))
+		return ANSWER_NO;
+	return list_has(&rule->agency, agency) ? ANSWER_YES : ANSWER_NO;
+}
+
+static enum answer
+rule_login(const struct rule *rule, const struct facts *facts)
+{
+	size_t i;
+
+	if (rule->login.count == 0)
+		return ANSWER_YES;
+	if (facts->login[0] == '\0')
+		return ANSWER_NO;
+	for (i = 0; i < rule->login.count; i++)
+		if (fnmatch(rule->login.items[i], facts->login,
+		    FNM_CASEFOLD) == 0)
+			return ANSWER_YES;
+	return ANSWER_NO;
+}
+
+/*
+ * Matches a pattern against a value as RFC 5322 2.2.3 unfolds it, without the
+ * white space around it.
+ */
+static bool
+value_matches(const char *pattern, const struct header_field *field)
+{
+	char *text;
+	size_t i, len;
+	bool matches;
+
+	if ((text = malloc(field->value_len + 1)) == NULL)
+		return false;
+	for (i = len = 0; i < field->value_len; i++) {
+		if (strchr("\r\n", field->value[i]) != NULL ||
+		    (len == 0 && strchr(" \t", field->value[i]) != NULL))
+			continue;
+		text[len++] = field->value[i];
+	}
+	while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+		len--;
+	text[len] = '\0';
+	matches = fnmatch(pattern, text, FNM_CASEFOLD) == 0;
+	free(text);
+	return matches;
+}
+
+static enum answer
+rule_headers(const struct rule *rule, const struct facts *facts)
+{
+	const struct header_list *header = facts->header;
+	size_t i, n;
+
+	if (rule->header_count == 0)
+		return ANSWER_YES;
+	for (n = 0; n < rule->header_count; n++)
+		for (i = 0; i < header->count; i++)
+			if (header_is(&header->fields[i],
+			    rule->headers[n].name) &&
+			    value_matches(rule->headers[n].pattern,
+			    &header->fields[i]))
+				return ANSWER_YES;
+	return ANSWER_NO;
+}
+
+static enum answer
+rule_size(const struct rule *rule, const struct facts *facts)
+{
+	if (rule->larger_than == 0 && rule->smaller_than == 0)
+		return ANSWER_YES;
+	if (facts->size == UINT64_MAX)
+		return ANSWER_UNKNOWN;
+	if (rule->larger_than != 0 && facts->size <= rule->larger_than)
+		return ANSWER_NO;
+	if (rule->smaller_than != 0 && facts->size >= rule->smaller_than)
+		return ANSWER_NO;
+	return ANSWER_YES;
+}
+
+static bool
+rule_names(const struct conf *conf, const struct rule *rule,
+    const struct facts *facts, const struct plan *plan, const char *from)
+{
+	return (rule->from.count == 0 || any_pattern(&rule->from, from)) &&
+	    (rule->origin.count == 0 ||
+	    list_has(&rule->origin, plan->origin->name)) &&
+	    rule_to(rule, facts) == ANSWER_YES &&
+	    rule_to_all(rule, facts) == ANSWER_YES &&
+	    rule_agency(conf, rule, from) == ANSWER_YES &&
+	    rule_login(rule, facts) == ANSWER_YES &&
+	    rule_headers(rule, facts) == ANSWER_YES;
+}
+
+/* What is known first: a rule that fails anyway need not wait for the body. */
+static enum answer
+rule_matches(const struct conf *conf, const struct rule *rule,
+    const struct facts *facts, const struct plan *plan, const char *from)
+{
+	enum answer preset, size;
+
+	if (!rule_names(conf, rule, facts, plan, from))
+		return ANSWER_NO;
+	preset = preset_matches(rule->preset, facts);
+	size = rule_size(rule, facts);
+	if (preset == ANSWER_NO || size == ANSWER_NO)
+		return ANSWER_NO;
+	if (preset == ANSWER_UNKNOWN || size == ANSWER_UNKNOWN)
+		return ANSWER_UNKNOWN;
+	return ANSWER_YES;
+}
+
+/* The first rule that matches, or the first that may: false. */
+static bool
+find_rule(const struct conf *conf, const struct facts *facts,
+    struct plan *plan, const char *from)
+{
+	size_t i;
+
+	for (i = 0; i < conf->rule_count; i++) {
+		switch (rule_matches(conf, &conf->rules[i], facts, plan,
+		    from)) {
+		case ANSWER_NO:
+			continue;
+		case ANSWER_YES:
+			plan->rule = &conf->rules[i];
+			return true;
+		case ANSWER_UNKNOWN:
+			plan->rule = &conf->rules[i];
+			return false;
+		}
+	}
+	plan->rule = &conf->default_rule;
+	return true;
+}
+
+/* ---------------------------------------------------------------- plan --- */
+
+static enum plan_action
+by_setting(enum failure_action action)
+{
+	switch (action) {
+	case FAILURE_PASS:
+		return PLAN_PASS;
+	case FAILURE_TEMPFAIL:
+		return PLAN_TEMPFAIL;
+	case FAILURE_REFUSE:
+		break;
+	}
+	return PLAN_REFUSE;
+}
+
+/*
+ * A mismatch is never signed. The MTA's own bounces must not be refused
+ * (MTA-27): a null sender without a login is let through, unsigned.
+ */
+static void
+mismatch(const struct facts *facts, struct plan *plan, enum plan_why why,
+    bool incident)
+{
+	plan->why = why;
+	plan->incident = incident;
+	if (facts->sender[0] == '\0' && plan->origin->kind != ORIGIN_LOGIN)
+		plan->action = PLAN_PASS;
+	else
+		plan->action = by_setting(plan->rule->mismatch);
+}
+
+static void
+pass(struct plan *plan, enum plan_why why)
+{
+	plan->action = PLAN_PASS;
+	plan->why = why;
+}
+
+/* A From by which somebody seems to be shown as somebody else. */
+static bool
+from_is_suspect(enum address_result result)
+{
+	return result == ADDRESS_SEVERAL_FIELDS ||
+	    result == ADDRESS_DISPLAY_NAME;
+}
+
+static bool
+wants_skip(const struct conf *conf, const struct plan *plan,
+    const struct facts *facts)
+{
+	return conf->skip_header[0] != '\0' && plan->rule->allow_skip &&
+	    header_find(facts->header, conf->skip_header) != NULL;
+}
+
+static void
+decide_outgoing(const struct conf *conf, const struct facts *facts,
+    struct plan *plan)
+{
+	if (plan->from_result != ADDRESS_OK) {
+		mismatch(facts, plan, WHY_FROM,
+		    from_is_suspect(plan->from_result));
+		return;
+	}
+	if (!conf_is_ours(conf, plan->from)) {
+		pass(plan, WHY_NOT_OUR_DOMAIN);
+		return;
+	}
+	if (!may_send_as(conf, plan->origin, facts, plan->from)) {
+		mismatch(facts, plan, WHY_NOT_OWNER, true);
+		return;
+	}
+	switch (mime_protection(facts->header)) {
+	case MIME_PLAIN:
+		break;
+	case MIME_SIGNED:
+		pass(plan, WHY_ALREADY_SIGNED);
+		return;
+	case MIME_SMIME:
+	case MIME_ENCRYPTED:
+		pass(plan, WHY_ALREADY_ENCRYPTED);
+		return;
+	}
+	if (plan->rule->sign == SIGN_OFF)
+		pass(plan, WHY_RULE_OFF);
+	else if (wants_skip(conf, plan, facts))
+		pass(plan, WHY_SKIPPED);
+	else
+		plan->action = PLAN_SIGN;
+}
+
+void
+policy_decide(const struct conf *conf, const struct facts *facts,
+    struct plan *out)
+{
+	const char *from;
+
+	memset(out, 0, sizeof(*out));
+	out->action = PLAN_NOT_OURS;
+	out->why = WHY_NO_ORIGIN;
+	if ((out->origin = find_origin(conf, facts)) == NULL)
+		return;
+	out->why = WHY_NONE;
+	out->from_result = address_from(facts->header, out->from);
+	from = out->from_result == ADDRESS_OK ? out->from : "";
+	if (!find_rule(conf, facts, out, from)) {
+		out->action = PLAN_LATER;
+		return;
+	}
+	decide_outgoing(conf, facts, out);
+}
+
+enum plan_action
+policy_cannot_sign(const struct plan *plan)
+{
+	if (plan->rule == NULL)
+		return PLAN_TEMPFAIL;
+	if (plan->rule->sign != SIGN_REQUIRED)
+		return PLAN_PASS;
+	return by_setting(plan->rule->cannot_sign);
+}
+
+const char *
+policy_why_word(enum plan_why why)
+{
+	static const char *const words[] = {
+		[WHY_NONE] = "none",
+		[WHY_NO_ORIGIN] = "no-origin",
+		[WHY_RULE_OFF] = "rule-off",
+		[WHY_SKIPPED] = "skipped",
+		[WHY_ALREADY_SIGNED] = "already-signed",
+		[WHY_ALREADY_ENCRYPTED] = "already-encrypted",
+		[WHY_FROM] = "from-unusable",
+		[WHY_NOT_OUR_DOMAIN] = "not-our-domain",
+		[WHY_NOT_OWNER] = "not-owner",
+		[WHY_NO_CERTIFICATE] = "no-certificate",
+		[WHY_UNSIGNABLE] = "unsignable",
+		[WHY_TOO_LARGE] = "too-large",
+		[WHY_INTERNAL] = "internal",
+	};
+
+	if ((size_t)why >= sizeof(words) / sizeof(words[0]))
+		return "internal";
+	return words[why];
+}
+
+const char *
+policy_action_word(enum plan_action action)
+{
+	static const char *const words[] = {
+		[PLAN_NOT_OURS] = "not-ours",
+		[PLAN_PASS] = "pass",
+		[PLAN_SIGN] = "sign",
+		[PLAN_REFUSE] = "refuse",
+		[PLAN_TEMPFAIL] = "tempfail",
+		[PLAN_LATER] = "later",
+	};
+
+	if ((size_t)action >= sizeof(words) / sizeof(words[0]))
+		return "tempfail";
+	return words[action];
+}
