@@ -98,6 +98,7 @@ struct encoder {
 	smime_sink	 sink;
 	void		*arg;
 	unsigned	 column;
+	bool		 soft;	/* quoted-printable: in a broken line */
 	unsigned char	 held[8];
 	unsigned	 held_len;
 	unsigned char	 out[4096];
@@ -120,6 +121,11 @@ int	 encoder_write(struct encoder *enc, const void *buf, size_t len);
 /* Writes what is held; base64 ends in CRLF when it wrote anything and
  * final_crlf. */
 int	 encoder_finish(struct encoder *enc, bool final_crlf);
+/* Between encode.c and encode_qp.c. */
+int	 encoder_flush(struct encoder *enc);
+int	 encoder_write_qp(struct encoder *enc, const unsigned char *p,
+	    size_t len);
+int	 encoder_finish_qp(struct encoder *enc);
 
 /* ----------------------------------------------------------- protect.c --- */
 
@@ -160,11 +166,13 @@ bool	 der_equal(const struct der *a, const struct der *b);
 /* Order of a SET OF (X.690 11.6), for qsort over struct der. */
 int	 der_compare(const void *a, const void *b);
 /*
- * One element around parts in their order; false when memory is short. What
- * der_wrap allocated is freed by der_free, which leaves it empty.
+ * One element around parts in their order, or the parts alone; false when
+ * memory is short. What was allocated is freed by der_free, which leaves it
+ * empty.
  */
 bool	 der_wrap(struct der *out, unsigned char tag, const struct der *parts,
 	    size_t count);
+bool	 der_join(struct der *out, const struct der *parts, size_t count);
 void	 der_free(struct der *der);
 
 /* -------------------------------------------------------------- oid.c --- */
@@ -193,6 +201,23 @@ struct der oid(enum oid which);
 struct der algorithm_digest(enum smime_digest digest);
 struct der algorithm_signature(enum algorithm_kind kind,
 	    enum smime_digest digest);
+
+/* ------------------------------------------------------- attributes.c --- */
+
+/*
+ * Each leaves one encoded element in out, for der_free; false when memory is
+ * short or a certificate cannot be encoded.
+ */
+bool	 attribute_make(struct der *out, enum oid type,
+	    const struct der *value);
+bool	 attribute_capabilities(struct der *out, unsigned capabilities);
+bool	 attribute_encryption_key(struct der *out, X509 *encryption);
+bool	 attribute_signing_certificate(struct der *out, X509 *cert);
+bool	 attribute_protection(struct der *out, const struct der *digest,
+	    const struct der *signature);
+bool	 issuer_and_serial(struct der *out, unsigned char tag, X509 *cert);
+/* SigningTime to out; its length, or 0 when the year is out of reach. */
+size_t	 signing_time_put(unsigned char *out, size_t size, time_t when);
 
 /* -------------------------------------------------------------- cms.c --- */
 
