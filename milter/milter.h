@@ -479,6 +479,9 @@ struct keystore_entry {		/* for list, show, check */
 	char			 text[SMIME_ERROR_MAX];
 };
 
+/* Whether it is unfit only because it is an encryption certificate (CRT-22). */
+bool	 keystore_entry_is_encryption(const struct keystore_entry *entry);
+
 /*
  * Opens the store: reads anchors and intermediates, not the entries.
  * passphrase (may be NULL) is copied to memory that is wiped.

@@ -1,0 +1,311 @@
+/*
+ * entry.c - one certificate's folder: sampul-keystore(5).
+ *
+ *	cert.pem	the certificate, then any intermediates
+ *	key.pem		its private key
+ *	chain.pem	further intermediates; optional
+ *	override	pins the certificate to the address; optional
+ *	suspended	it must not be used; optional
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "keys.h"
+
+#define PATH_TEXT_MAX	(ADDRESS_MAX + 256 + 32)
+#define NOTE_MAX	4096	/* octets of override and suspended */
+
+/*
+ * An administrator may vouch that a certificate is this mailbox's, or that it
+ * was issued for another purpose. Nobody can vouch for a key that may not sign
+ * (CRT-20), a broken chain or a date.
+ */
+bool
+entry_may_pin(enum cert_problem problem)
+{
+	return problem == CERT_NO_ADDRESS || problem == CERT_OTHER_ADDRESS ||
+	    problem == CERT_EXTENDED_KEY_USAGE ||
+	    problem == CERT_DOCUMENT_PROFILE;
+}
+
+void
+entry_add_finding(struct cert_findings *findings, enum cert_problem problem)
+{
+	size_t i;
+
+	if (problem == CERT_OK || cert_has_finding(findings, problem) ||
+	    findings->count >= CERT_PROBLEMS_MAX)
+		return;
+	for (i = findings->count; i > 0 &&
+	    findings->problem[i - 1] > problem; i--)
+		findings->problem[i] = findings->problem[i - 1];
+	findings->problem[i] = problem;
+	findings->count++;
+}
+
+static void
+unreadable(struct entry *entry, const struct smime_error *why)
+{
+	entry->seen.state = ENTRY_UNREADABLE;
+	snprintf(entry->seen.text, sizeof(entry->seen.text), "%s", why->text);
+}
+
+static void
+shown_path(const struct entry *entry, const char *name, char *out)
+{
+	snprintf(out, PATH_TEXT_MAX, "%s/%s%s%s", entry->seen.address,
+	    entry->seen.folder, name[0] != '\0' ? "/" : "", name);
+}
+
+/* A file of the folder; the state it was read in is watched from then on. */
+static char *
+read_file(const struct key_context *context, int fd, const struct entry *entry,
+    const char *name, mode_t forbidden, size_t max, size_t *len,
+    struct watches *watches, struct smime_error *err)
+{
+	char path[PATH_TEXT_MAX], *buf;
+	struct stat st;
+	int saved;
+
+	shown_path(entry, name, path);
+	memset(&st, 0, sizeof(st));
+	buf = keyfile_read(fd, name, path, &context->owners, forbidden, max,
+	    len, &st, err);
+	saved = errno;
+	/* A refused file is watched too: a chmod is to be noticed. */
+	if (st.st_ino != 0)
+		watches_add(watches, path, &st);
+	errno = saved;
+	return buf;
+}
+
+/* 1 there and trustworthy, 0 not there, -1 there but not to be believed. */
+static int
+has_note(const struct key_context *context, int fd, const struct entry *entry,
+    const char *name, struct watches *watches, struct smime_error *err)
+{
+	struct smime_error why = { "" };
+	size_t len = 0;
+	char *buf;
+
+	buf = read_file(context, fd, entry, name, KEYFILE_PUBLIC, NOTE_MAX,
+	    &len, watches, &why);
+	if (buf == NULL && errno == ENOENT)
+		return 0;
+	if (buf == NULL)
+		return smime_error_setx(err, "%s", why.text);
+	OPENSSL_clear_free(buf, len + 1);
+	return 1;
+}
+
+static int
+read_certificates(const struct key_context *context, int fd,
+    struct entry *entry, const char *name, struct watches *watches,
+    struct smime_error *err)
+{
+	STACK_OF(X509) *certs = NULL;
+	char path[PATH_TEXT_MAX], *buf;
+	size_t len = 0;
+	X509 *cert;
+	int rc = -1;
+
+	buf = read_file(context, fd, entry, name, KEYFILE_PUBLIC,
+	    KEYSTORE_CERT_MAX, &len, watches, err);
+	if (buf == NULL)
+		return -1;
+	shown_path(entry, name, path);
+	if (cert_read(buf, len, KEYSTORE_CHAIN_MAX, path, &certs, err) != 0)
+		goto out;
+	if (entry->seen.cert == NULL)
+		entry->seen.cert = sk_X509_shift(certs);
+	while ((cert = sk_X509_shift(certs)) != NULL)
+		if (sk_X509_push(entry->extra, cert) == 0) {
+			X509_free(cert);
+			smime_error_setx(err, "out of memory for %s", path);
+			goto out;
+		}
+	rc = 0;
+out:
+	sk_X509_pop_free(certs, X509_free);
+	OPENSSL_clear_free(buf, len + 1);
+	errno = 0;
+	return rc;
+}
+
+static int
+read_files(const struct key_context *context, int fd, struct entry *entry,
+    struct watches *watches, struct smime_error *err)
+{
+	struct smime_error why = { "" };
+	int suspended, pinned;
+
+	entry->extra = sk_X509_new_null();
+	if (entry->extra == NULL)
+		return smime_error_setx(err, "out of memory");
+	if (read_certificates(context, fd, entry, "cert.pem", watches,
+	    err) != 0)
+		return -1;
+	if (read_certificates(context, fd, entry, "chain.pem", watches,
+	    &why) != 0 && errno != ENOENT)
+		return smime_error_setx(err, "%s", why.text);
+	pinned = has_note(context, fd, entry, "override", watches, err);
+	if (pinned == -1)
+		return -1;
+	entry->seen.pinned = pinned == 1;
+	suspended = has_note(context, fd, entry, "suspended", watches, err);
+	if (suspended == -1)
+		return -1;
+	if (suspended == 1)
+		entry->seen.state = ENTRY_SUSPENDED;
+	return 0;
+}
+
+/* Every rule, by now's clock; a suspended entry is judged for the display. */
+static void
+judge(const struct key_context *context, struct entry *entry, time_t now)
+{
+	struct smime_error why = { "" };
+	struct cert_findings *findings = &entry->seen.findings;
+	bool fit = true;
+	size_t i;
+
+	cert_check_signing(entry->seen.cert, entry->seen.address, now,
+	    findings);
+	entry_add_finding(findings, trust_check(context->trust,
+	    entry->seen.cert, entry->extra, now, &entry->chain, &why));
+	for (i = 0; i < findings->count; i++)
+		if (!entry->seen.pinned ||
+		    !entry_may_pin(findings->problem[i]))
+			fit = false;
+	snprintf(entry->seen.text, sizeof(entry->seen.text), "%s", why.text);
+	if (!fit && entry->seen.state != ENTRY_SUSPENDED)
+		entry->seen.state = ENTRY_UNFIT;
+}
+
+void
+entry_read(const struct key_context *context, int mailbox, const char *address,
+    const char *folder, time_t now, struct watches *watches,
+    struct entry *out)
+{
+	struct smime_error err = { "" };
+	char path[PATH_TEXT_MAX];
+	struct stat st;
+	int fd;
+
+	memset(out, 0, sizeof(*out));
+	snprintf(out->seen.address, sizeof(out->seen.address), "%s", address);
+	snprintf(out->seen.folder, sizeof(out->seen.folder), "%s", folder);
+	shown_path(out, "", path);
+	memset(&st, 0, sizeof(st));
+	fd = keyfile_folder(mailbox, folder, path, &context->owners, &st,
+	    &err);
+	if (st.st_ino != 0)
+		watches_add(watches, path, &st);
+	if (fd == -1 || read_files(context, fd, out, watches, &err) != 0) {
+		unreadable(out, &err);
+	} else {
+		out->not_before = cert_not_before(out->seen.cert);
+		out->not_after = cert_not_after(out->seen.cert);
+		judge(context, out, now);
+	}
+	if (fd != -1)
+		close(fd);
+}
+
+/* What the configuration says about keys that lie open, and the reverse. */
+static EVP_PKEY *
+unlock(const struct key_context *context, const char *buf, size_t len,
+    const char *path, struct entry *entry, struct smime_error *err)
+{
+	EVP_PKEY *key;
+
+	key = key_read(buf, len, context->passphrase, context->passphrase_len,
+	    path, &entry->seen.encrypted, err);
+	if (key != NULL && !entry->seen.encrypted &&
+	    !context->insecure_unencrypted_keys) {
+		EVP_PKEY_free(key);
+		smime_error_setx(err, "%s is not encrypted; put it in with "
+		    "\"sampulctl import\", or allow it by "
+		    "keystore.insecure_unencrypted_keys", path);
+		return NULL;
+	}
+	if (key == NULL && entry->seen.encrypted &&
+	    context->passphrase == NULL) {
+		err->text[0] = '\0';
+		smime_error_setx(err, "%s is encrypted and the configuration "
+		    "names no keystore.passphrase_file", path);
+	}
+	return key;
+}
+
+static EVP_PKEY *
+read_key(const struct key_context *context, int mailbox,
+    struct watches *watches, struct entry *entry, struct smime_error *err)
+{
+	char path[PATH_TEXT_MAX], *buf;
+	EVP_PKEY *key = NULL;
+	struct stat st;
+	size_t len = 0;
+	int fd;
+
+	shown_path(entry, "", path);
+	fd = keyfile_folder(mailbox, entry->seen.folder, path,
+	    &context->owners, &st, err);
+	if (fd == -1)
+		return NULL;
+	shown_path(entry, "key.pem", path);
+	buf = read_file(context, fd, entry, "key.pem", KEYFILE_SECRET,
+	    KEYSTORE_KEY_MAX, &len, watches, err);
+	close(fd);
+	if (buf == NULL)
+		return NULL;
+	key = unlock(context, buf, len, path, entry, err);
+	OPENSSL_clear_free(buf, len + 1);
+	return key;
+}
+
+/*
+ * Certificate and key are two files: while an administrator replaces them by
+ * hand they do not belong together for a moment. Such a pair never signs.
+ */
+int
+entry_open_key(const struct key_context *context, int mailbox,
+    struct watches *watches, struct entry *entry)
+{
+	struct smime_error err = { "" };
+
+	if (entry->seen.cert == NULL)
+		return -1;
+	entry->key = read_key(context, mailbox, watches, entry, &err);
+	if (entry->key == NULL) {
+		unreadable(entry, &err);
+		return -1;
+	}
+	if (X509_check_private_key(entry->seen.cert, entry->key) == 1)
+		return 0;
+	ERR_clear_error();
+	EVP_PKEY_free(entry->key);
+	entry->key = NULL;
+	entry_add_finding(&entry->seen.findings, CERT_KEY_MISMATCH);
+	if (entry->seen.state == ENTRY_USABLE)
+		entry->seen.state = ENTRY_UNFIT;
+	return -1;
+}
+
+void
+entry_clear(struct entry *entry)
+{
+	X509_free(entry->seen.cert);
+	sk_X509_pop_free(entry->extra, X509_free);
+	sk_X509_pop_free(entry->chain, X509_free);
+	EVP_PKEY_free(entry->key);
+	memset(entry, 0, sizeof(*entry));
+}

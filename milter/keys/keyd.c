@@ -1,0 +1,467 @@
+/*
+ * keyd.c - the key process: answers "sign this digest for this address".
+ *
+ * One thread serves each channel: it reads a request, answers it, and reads the
+ * next. There is nothing to schedule and nothing to match up. The process never
+ * sees a message, opens no network connection, and ends when the mail process
+ * and the supervisor are gone.
+ *
+ * Everything that needs root is done before the rights are given up: the
+ * passphrase is read and the audit trail opened. A reload works without it: the
+ * passphrase stays in memory unless another file is named.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "keys.h"
+
+/*
+ * Threads lock their whole stack into memory; OpenSSL's deepest path with RSA
+ * stays below 64 KiB. Sanitizers and debuggers want more.
+ */
+#define THREAD_STACK	(256 * 1024)
+#define DAY		86400
+
+/* A configuration and its keystore, counted; a request keeps what it began
+ * with. */
+struct served {
+	struct conf	*conf;
+	struct keystore	*store;
+	unsigned	 references;
+};
+
+static struct {
+	pthread_mutex_t	 lock;
+	struct served	*served;	/* the current one */
+	struct rate	*rate;
+	char		*passphrase;	/* NULL none */
+	size_t		 passphrase_len;
+	char		*passphrase_file;	/* where it came from */
+	const int	*channels;
+	size_t		 channel_count;
+} process = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct served *
+served_take(void)
+{
+	struct served *served;
+
+	pthread_mutex_lock(&process.lock);
+	served = process.served;
+	served->references++;
+	pthread_mutex_unlock(&process.lock);
+	return served;
+}
+
+static void
+served_drop(struct served *served)
+{
+	bool last;
+
+	if (served == NULL)
+		return;
+	pthread_mutex_lock(&process.lock);
+	last = --served->references == 0;
+	pthread_mutex_unlock(&process.lock);
+	if (!last)
+		return;
+	keystore_close(served->store);
+	conf_unref(served->conf);
+	free(served);
+}
+
+/* ------------------------------------------------------- one request --- */
+
+static void
+answer_reason(struct key_answer *answer, enum key_status status,
+    const char *reason)
+{
+	answer->status = status;
+	smime_printable(reason, strlen(reason), answer->reason,
+	    sizeof(answer->reason));
+}
+
+/* SIG-45: once a day while the certificate is used, from so many days on. */
+static void
+warn_expiry(const struct conf *conf, const struct key_request *request,
+    const struct key_answer *answer, time_t now)
+{
+	int64_t left = answer->not_after - (int64_t)now;
+	char key[ADDRESS_MAX + SERIAL_TEXT_MAX + 2];
+
+	if (left > (int64_t)conf->expiry_warning * DAY)
+		return;
+	snprintf(key, sizeof(key), "%s %s", request->address, answer->serial);
+	if (rate_first_today(process.rate, key, now))
+		log_warning("the certificate of %s (serial %s) ends in %"
+		    PRId64 " days: ask its issuer for the next one",
+		    request->address, answer->serial, left / DAY);
+}
+
+/*
+ * The signature is made first and recorded second: what cannot be recorded is
+ * not given out, and what is recorded was really made.
+ */
+static void
+sign(const struct served *served, const struct keystore_identity *identity,
+    const struct key_request *request, time_t now, struct key_answer *answer)
+{
+	const struct signer *signer = keystore_identity_signer(identity);
+	struct smime_error err = { "" };
+	unsigned char *der = NULL;
+	size_t len = 0;
+
+	cert_serial(signer_cert(signer), answer->serial,
+	    sizeof(answer->serial));
+	answer->not_after = cert_not_after(signer_cert(signer));
+	answer->pinned = keystore_identity_pinned(identity);
+	if (signer_sign(signer, request->value,
+	    smime_digest_size(request->digest), now, &der, &len, &err) != 0)
+		goto fault;
+	if (len > CHANNEL_DER_MAX) {
+		smime_error_setx(&err, "the signature of %s with its chain is "
+		    "too large for the channel", request->address);
+		goto fault;
+	}
+	if (audit_signed(request->queue_id, request->address, answer->serial,
+	    request->digest, request->value, &err) != 0)
+		goto fault;
+	answer->status = KEY_SIGNED;
+	answer->der = der;
+	answer->der_len = len;
+	warn_expiry(served->conf, request, answer, now);
+	return;
+fault:
+	OPENSSL_free(der);
+	log_error("%s: cannot sign for %s: %s", request->queue_id,
+	    request->address, err.text);
+	answer_reason(answer, KEY_FAULT, err.text);
+}
+
+static int64_t
+steady_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+answer_with(const struct served *served,
+    const struct keystore_identity *identity,
+    const struct key_request *request, time_t now, struct key_answer *answer)
+{
+	answer->digest = signer_digest(keystore_identity_signer(identity));
+	if (answer->digest != request->digest) {
+		answer_reason(answer, KEY_WRONG_DIGEST, "");
+		return;
+	}
+	if (!rate_take(process.rate, request->address,
+	    served->conf->rate_limit, steady_ms())) {
+		log_warning("%s: %s is over its ceiling of %u signatures a "
+		    "minute", request->queue_id, request->address,
+		    served->conf->rate_limit);
+		answer_reason(answer, KEY_RATE_LIMITED, "over the ceiling of "
+		    "signatures a minute");
+		return;
+	}
+	sign(served, identity, request, now, answer);
+}
+
+static void
+answer_request(const struct key_request *request, struct key_answer *answer)
+{
+	const struct keystore_identity *identity;
+	struct smime_error err = { "" };
+	struct served *served;
+	time_t now = time(NULL);
+	bool missing = false;
+
+	served = served_take();
+	identity = keystore_find(served->store, request->address, now,
+	    &missing, &err);
+	if (identity != NULL) {
+		answer_with(served, identity, request, now, answer);
+		keystore_release(served->store, identity);
+	} else if (missing) {
+		answer_reason(answer, KEY_NO_IDENTITY, err.text);
+	} else {
+		log_error("%s: no key for %s: %s", request->queue_id,
+		    request->address, err.text);
+		answer_reason(answer, KEY_FAULT, err.text);
+	}
+	served_drop(served);
+}
+
+/* ------------------------------------------------------- one channel --- */
+
+struct server {
+	int		 fd;
+	pthread_t	 thread;
+	unsigned char	 request[CHANNEL_REQUEST_MAX];
+	unsigned char	 answer[CHANNEL_ANSWER_MAX];
+};
+
+/*
+ * A request longer than a request can be is cut off by the kernel; MSG_TRUNC
+ * tells its real length. 0: the other end is gone.
+ */
+static ssize_t
+receive(struct server *server)
+{
+	ssize_t n;
+
+	do
+		n = recv(server->fd, server->request, sizeof(server->request),
+		    MSG_TRUNC);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+static int
+reply(struct server *server, const struct key_answer *answer)
+{
+	ssize_t len, n;
+
+	len = channel_put_answer(answer, server->answer,
+	    sizeof(server->answer));
+	if (len == -1) {
+		log_error("an answer could not be encoded");
+		return -1;
+	}
+	do
+		n = send(server->fd, server->answer, (size_t)len,
+		    MSG_NOSIGNAL | MSG_EOR);
+	while (n == -1 && errno == EINTR);
+	if (n == len)
+		return 0;
+	/* The mail process closes a channel whose answer came too late. */
+	if (n == -1 && (errno == EPIPE || errno == ECONNRESET))
+		return -1;
+	log_error("cannot send an answer: %s", strerror(errno));
+	return -1;
+}
+
+static int
+serve_one(struct server *server)
+{
+	struct key_request request;
+	struct key_answer answer;
+	ssize_t n;
+	int rc;
+
+	memset(&answer, 0, sizeof(answer));
+	n = receive(server);
+	if (n == 0 || (n == -1 && errno == ECONNRESET))
+		return -1;
+	if (n == -1) {
+		log_error("cannot read a request: %s", strerror(errno));
+		return -1;
+	}
+	if ((size_t)n > sizeof(server->request) ||
+	    channel_get_request(server->request, (size_t)n, &request) != 0) {
+		log_error("a malformed request of %zd octets was refused", n);
+		answer_reason(&answer, KEY_FAULT, "malformed request");
+	} else {
+		answer_request(&request, &answer);
+	}
+	rc = reply(server, &answer);
+	key_answer_clear(&answer);
+	return rc;
+}
+
+static void *
+serve(void *arg)
+{
+	struct server *server = arg;
+
+	while (serve_one(server) == 0)
+		;
+	shutdown(server->fd, SHUT_RDWR);
+	return NULL;
+}
+
+/* --------------------------------------------------- start and reload --- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static int
+load_passphrase(const struct conf *conf, struct smime_error *err)
+{
+	char *passphrase, *file;
+	size_t len;
+
+	if (process.passphrase_file != NULL &&
+	    same_text(process.passphrase_file, conf->passphrase_file))
+		return 0;
+	file = strdup(conf->passphrase_file != NULL ? conf->passphrase_file :
+	    "");
+	if (file == NULL)
+		return smime_error_setx(err, "out of memory");
+	if (keystore_passphrase(conf, &passphrase, &len, err) != 0) {
+		free(file);
+		return -1;
+	}
+	OPENSSL_clear_free(process.passphrase, process.passphrase_len);
+	free(process.passphrase_file);
+	process.passphrase = passphrase;
+	process.passphrase_len = len;
+	process.passphrase_file = file;
+	return 0;
+}
+
+static struct served *
+served_new(struct conf *conf, struct smime_error *err)
+{
+	struct served *served;
+
+	served = calloc(1, sizeof(*served));
+	if (served == NULL) {
+		smime_error_setx(err, "out of memory");
+		return NULL;
+	}
+	served->store = keystore_open(conf, process.passphrase,
+	    process.passphrase_len, err);
+	if (served->store == NULL) {
+		free(served);
+		return NULL;
+	}
+	served->conf = conf;
+	served->references = 1;
+	return served;
+}
+
+static void
+serve_from_now(struct served *served)
+{
+	struct served *old;
+
+	pthread_mutex_lock(&process.lock);
+	old = process.served;
+	process.served = served;
+	pthread_mutex_unlock(&process.lock);
+	served_drop(old);
+}
+
+/*
+ * A new configuration, on the control thread; the only one that touches the
+ * passphrase. What fails leaves everything as it was.
+ */
+static int
+apply(struct conf *conf, struct smime_error *err)
+{
+	struct served *served;
+
+	if (load_passphrase(conf, err) != 0)
+		goto bad;
+	served = served_new(conf, err);
+	if (served == NULL)
+		goto bad;
+	if (audit_open(conf, err) != 0) {
+		served->conf = NULL;
+		served_drop(served);
+		goto bad;
+	}
+	log_set_level(conf->log_level);
+	serve_from_now(served);
+	return 0;
+bad:
+	conf_unref(conf);
+	return -1;
+}
+
+/* The supervisor is gone: threads finish the request they have, then end. */
+static void
+stop(void)
+{
+	size_t i;
+
+	for (i = 0; i < process.channel_count; i++)
+		shutdown(process.channels[i], SHUT_RD);
+}
+
+/* As root: what the unprivileged user may not read or make. */
+static int
+prepare(struct conf *conf, struct smime_error *err)
+{
+	struct smime_error why = { "" };
+
+	process.rate = rate_new();
+	if (process.rate == NULL)
+		return smime_error_setx(err, "out of memory");
+	if (sandbox_harden(err) != 0 || load_passphrase(conf, err) != 0 ||
+	    audit_open(conf, err) != 0)
+		return -1;
+	if (sandbox_lock_memory(&why) != 0)
+		log_info("keys are not locked in memory: %s", why.text);
+	if (sandbox_drop(conf->key_user, err) != 0)
+		return -1;
+	process.served = served_new(conf, err);
+	if (process.served == NULL)
+		return -1;
+	return sandbox_enter(SANDBOX_KEYS, conf, err);
+}
+
+static int
+start_threads(struct server *servers, struct smime_error *err)
+{
+	pthread_attr_t attr;
+	size_t i;
+	int rc;
+
+	if (pthread_attr_init(&attr) != 0)
+		return smime_error_setx(err, "cannot start threads");
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	for (i = 0; i < process.channel_count; i++) {
+		servers[i].fd = process.channels[i];
+		rc = pthread_create(&servers[i].thread, &attr, serve,
+		    &servers[i]);
+		if (rc != 0) {
+			errno = rc;
+			return smime_error_set(err, "cannot start a thread");
+		}
+	}
+	pthread_attr_destroy(&attr);
+	return 0;
+}
+
+int
+key_process(struct conf *conf, int control, const int *channels,
+    size_t channel_count)
+{
+	struct smime_error err = { "" };
+	struct server *servers;
+	size_t i;
+
+	process.channels = channels;
+	process.channel_count = channel_count;
+	servers = calloc(channel_count, sizeof(*servers));
+	if (servers == NULL || prepare(conf_ref(conf), &err) != 0 ||
+	    start_threads(servers, &err) != 0 ||
+	    control_start(control, apply, stop, &err) != 0) {
+		log_error("the key process cannot start: %s",
+		    servers == NULL ? "out of memory" : err.text);
+		return EX_UNAVAILABLE;
+	}
+	if (control_ready(control) != 0) {
+		log_error("the key process lost its supervisor");
+		return EX_OSERR;
+	}
+	for (i = 0; i < channel_count; i++)
+		pthread_join(servers[i].thread, NULL);
+	free(servers);
+	return EX_OK;
+}

@@ -1,0 +1,444 @@
+/*
+ * keystore.c - the directory of keys: finds who signs, keeps it, notices
+ * changes.
+ *
+ * The cost of a look-up does not depend on how many mailboxes there are: one
+ * address leads to one folder, and nothing ever walks the whole directory but
+ * keystore_each, for sampulctl.
+ *
+ * A remembered answer carries the state of every file it was made from. Each
+ * use compares them with the disk (a handful of fstatat(2), some microseconds
+ * beside a signature's hundreds), so that a change takes effect with the next
+ * message and no notification can be lost. Time stamps are coarse: a file that
+ * had only just changed when it was read may change again without a trace, so
+ * such an answer is read once more a little later.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "keys.h"
+
+#define STAMP_GRAIN	1	/* seconds; file systems with owners have less */
+/* A parsed RSA key with its blinding and Montgomery contexts, and the signer's
+ * encoded parts. A parsed certificate takes about three times its DER. */
+#define COST_SIGNER	12288
+#define COST_DER_FACTOR	3
+
+struct keystore {
+	struct key_context	 context;
+	struct keycache		*cache;
+	char			*dir;
+	atomic_llong		 looked;	/* when dir was last looked at */
+};
+
+static int
+open_directory(const char *dir, const struct owners *owners,
+    struct smime_error *err)
+{
+	struct stat st;
+	char *real;
+	int fd;
+
+	real = realpath(dir, NULL);
+	if (real == NULL)
+		return smime_error_set(err, "cannot open the keystore %s",
+		    dir);
+	fd = keyfile_folder(AT_FDCWD, real, dir, owners, &st, err);
+	free(real);
+	return fd;
+}
+
+static int
+keep_passphrase(struct key_context *context, const char *passphrase,
+    size_t len, struct smime_error *err)
+{
+	if (passphrase == NULL)
+		return 0;
+	context->passphrase = OPENSSL_malloc(len + 1);
+	if (context->passphrase == NULL)
+		return smime_error_setx(err, "out of memory");
+	memcpy(context->passphrase, passphrase, len);
+	context->passphrase[len] = '\0';
+	context->passphrase_len = len;
+	return 0;
+}
+
+struct keystore *
+keystore_open(const struct conf *conf, const char *passphrase,
+    size_t passphrase_len, struct smime_error *err)
+{
+	struct keystore *store;
+	struct key_context *context;
+
+	store = calloc(1, sizeof(*store));
+	if (store == NULL) {
+		smime_error_setx(err, "out of memory");
+		return NULL;
+	}
+	context = &store->context;
+	context->insecure_unencrypted_keys = conf->insecure_unencrypted_keys;
+	context->scheme = conf->pss ? SCHEME_PSS : SCHEME_DEFAULT;
+	context->capabilities = conf->capabilities;
+	owners_init(&context->owners, conf->key_user);
+	context->dirfd = open_directory(conf->keystore_dir, &context->owners,
+	    err);
+	if (context->dirfd == -1 ||
+	    keep_passphrase(context, passphrase, passphrase_len, err) != 0)
+		goto bad;
+	context->trust = anchors_load(conf, err);
+	if (context->trust == NULL)
+		goto bad;
+	store->cache = keycache_new(conf->cache_size);
+	store->dir = strdup(conf->keystore_dir);
+	if (store->cache == NULL || store->dir == NULL) {
+		smime_error_setx(err, "out of memory");
+		goto bad;
+	}
+	return store;
+bad:
+	keystore_close(store);
+	return NULL;
+}
+
+void
+keystore_close(struct keystore *store)
+{
+	if (store == NULL)
+		return;
+	keycache_free(store->cache);
+	trust_free(store->context.trust);
+	OPENSSL_clear_free(store->context.passphrase,
+	    store->context.passphrase_len);
+	if (store->context.dirfd != -1)
+		close(store->context.dirfd);
+	free(store->dir);
+	free(store);
+}
+
+/*
+ * A whole keystore may be put in the place of another by rename(2). Looked at
+ * once a second; dup3 exchanges the directory under the feet of other threads
+ * without a gap, and what they read meanwhile no longer matches its stamps.
+ */
+static void
+follow_directory(struct keystore *store)
+{
+	struct stat named, open_one;
+	struct timespec ts;
+	long long last;
+	int fd;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	last = atomic_load_explicit(&store->looked, memory_order_relaxed);
+	if (last == (long long)ts.tv_sec ||
+	    !atomic_compare_exchange_strong(&store->looked, &last,
+	    (long long)ts.tv_sec))
+		return;
+	if (stat(store->dir, &named) == -1 ||
+	    fstat(store->context.dirfd, &open_one) == -1 ||
+	    (named.st_dev == open_one.st_dev &&
+	    named.st_ino == open_one.st_ino))
+		return;
+	fd = open_directory(store->dir, &store->context.owners, NULL);
+	if (fd == -1)
+		return;
+	dup3(fd, store->context.dirfd, O_CLOEXEC);
+	close(fd);
+	log_info("the keystore %s is another directory now", store->dir);
+}
+
+static size_t
+signer_cost(const struct entry *entry)
+{
+	size_t der = 0;
+	int i, n;
+
+	n = i2d_X509(entry->seen.cert, NULL);
+	der += n > 0 ? (size_t)n : 0;
+	for (i = 0; i < sk_X509_num(entry->chain); i++) {
+		n = i2d_X509(sk_X509_value(entry->chain, i), NULL);
+		der += n > 0 ? (size_t)n : 0;
+	}
+	return COST_SIGNER + COST_DER_FACTOR * der;
+}
+
+/*
+ * Entries that were left out, each with its reason. A certificate whose time is
+ * over or to come beside one that signs is how a rollover looks: no warning.
+ */
+static void
+log_left_out(const struct mailbox *mailbox, bool signs)
+{
+	const struct keystore_entry *seen;
+	size_t i;
+
+	for (i = 0; i < mailbox->count; i++) {
+		seen = &mailbox->entries[i].seen;
+		if (seen->state == ENTRY_USABLE ||
+		    seen->state == ENTRY_SUSPENDED ||
+		    keystore_entry_is_encryption(seen))
+			continue;
+		if (seen->state == ENTRY_UNREADABLE)
+			log_warning("certificate left out: %s/%s: %s",
+			    seen->address, seen->folder, seen->text);
+		else if (signs && (seen->findings.problem[0] == CERT_EXPIRED ||
+		    seen->findings.problem[0] == CERT_NOT_YET_VALID))
+			log_debug("certificate left out: %s/%s: %s",
+			    seen->address, seen->folder,
+			    cert_problem_word(seen->findings.problem[0]));
+		else
+			log_warning("certificate left out: %s/%s: %s: %s %s",
+			    seen->address, seen->folder,
+			    cert_problem_word(seen->findings.problem[0]),
+			    cert_problem_text(seen->findings.problem[0],
+			    false), seen->text);
+	}
+}
+
+/* A usable entry whose signer cannot be made is a fault of ours. */
+static void
+choose(struct keystore *store, struct mailbox *mailbox,
+    struct keystore_identity *out)
+{
+	const struct key_context *context = &store->context;
+	struct entry *entry;
+
+	entry = mailbox_choose(context, mailbox);
+	log_left_out(mailbox, entry != NULL);
+	if (entry == NULL) {
+		mailbox_reason(mailbox, &out->missing, &out->reason);
+		return;
+	}
+	out->signer = signer_new(entry->seen.cert, entry->key, entry->chain,
+	    mailbox_encryption(mailbox), context->scheme,
+	    context->capabilities, &out->reason);
+	if (out->signer == NULL)
+		return;
+	out->pinned = entry->seen.pinned && entry->seen.findings.count > 0;
+	out->cost += signer_cost(entry);
+	if (out->pinned)
+		log_warning("%s/%s signs although %s: an override file pins "
+		    "it", entry->seen.address, entry->seen.folder,
+		    cert_problem_word(entry->seen.findings.problem[0]));
+}
+
+static struct keystore_identity *
+load(struct keystore *store, const char *address, time_t now, bool *missing,
+    struct smime_error *err)
+{
+	struct keystore_identity *out;
+	struct mailbox mailbox;
+
+	if (mailbox_read(&store->context, address, now, &mailbox, missing,
+	    err) != 0)
+		return NULL;
+	out = calloc(1, sizeof(*out));
+	if (out == NULL) {
+		mailbox_clear(&mailbox);
+		smime_error_setx(err, "out of memory for %s", address);
+		return NULL;
+	}
+	snprintf(out->address, sizeof(out->address), "%s", address);
+	out->references = 1;
+	choose(store, &mailbox, out);
+	out->from = mailbox.from;
+	out->until = mailbox.until;
+	out->watches = mailbox.watches;
+	memset(&mailbox.watches, 0, sizeof(mailbox.watches));
+	if (out->watches.newest >= time(NULL) - STAMP_GRAIN)
+		out->settled = out->watches.newest + STAMP_GRAIN + 1;
+	out->cost += sizeof(*out) + out->watches.bytes;
+	mailbox_clear(&mailbox);
+	return out;
+}
+
+static bool
+is_fresh(const struct keystore *store,
+    const struct keystore_identity *identity, time_t now)
+{
+	return now >= identity->from && now < identity->until &&
+	    (identity->settled == 0 || time(NULL) < identity->settled) &&
+	    !identity->watches.incomplete &&
+	    watches_hold(&identity->watches, store->context.dirfd);
+}
+
+/* The folder of an address that is gone must not leave its key behind. */
+static struct keystore_identity *
+find(struct keystore *store, const char *address, time_t now, bool *missing,
+    struct smime_error *err)
+{
+	struct keystore_identity *identity;
+
+	identity = keycache_get(store->cache, address);
+	if (identity != NULL) {
+		if (is_fresh(store, identity, now))
+			return identity;
+		keycache_drop(store->cache, identity);
+		keycache_release(store->cache, identity);
+	}
+	identity = load(store, address, now, missing, err);
+	if (identity != NULL)
+		keycache_put(store->cache, identity);
+	return identity;
+}
+
+const struct keystore_identity *
+keystore_find(struct keystore *store, const char *address, time_t now,
+    bool *missing, struct smime_error *err)
+{
+	struct keystore_identity *identity;
+
+	*missing = false;
+	if (!address_is_safe_name(address)) {
+		*missing = true;
+		smime_error_setx(err, "the address cannot name a folder of "
+		    "the keystore");
+		return NULL;
+	}
+	follow_directory(store);
+	identity = find(store, address, now, missing, err);
+	if (identity == NULL || identity->signer != NULL)
+		return identity;
+	*missing = identity->missing;
+	smime_error_setx(err, "%s", identity->reason.text);
+	keycache_release(store->cache, identity);
+	return NULL;
+}
+
+/* What callers hold as constant is counted by the cache. */
+void
+keystore_release(struct keystore *store,
+    const struct keystore_identity *identity)
+{
+	if (identity != NULL)
+		keycache_release(store->cache,
+		    (struct keystore_identity *)(uintptr_t)identity);
+}
+
+const struct signer *
+keystore_identity_signer(const struct keystore_identity *identity)
+{
+	return identity->signer;
+}
+
+bool
+keystore_identity_pinned(const struct keystore_identity *identity)
+{
+	return identity->pinned;
+}
+
+/* ---------------------------------------- for list, show and check --- */
+
+struct visit {
+	struct keystore		*store;
+	bool			 with_keys;
+	time_t			 now;
+	int			(*each)(void *, const struct keystore_entry *);
+	void			*arg;
+};
+
+/* Which would sign; where keys are not opened, as far as one can tell. */
+static void
+mark_chosen(const struct visit *visit, struct mailbox *mailbox)
+{
+	const struct key_context *context = &visit->store->context;
+	struct entry *entry;
+	size_t i;
+
+	for (i = 0; visit->with_keys && i < mailbox->count; i++) {
+		entry = &mailbox->entries[i];
+		if (entry->seen.state == ENTRY_USABLE ||
+		    (entry->seen.state == ENTRY_UNFIT &&
+		    !keystore_entry_is_encryption(&entry->seen)))
+			entry_open_key(context, mailbox->fd,
+			    &mailbox->watches, entry);
+	}
+	for (i = 0; i < mailbox->count; i++)
+		if (mailbox->entries[i].seen.state == ENTRY_USABLE) {
+			mailbox->entries[i].seen.chosen = true;
+			break;
+		}
+}
+
+/* A folder that cannot be used is shown as an entry of its own. */
+static int
+show_unreadable(const struct visit *visit, const char *name,
+    const char *reason)
+{
+	struct keystore_entry entry;
+
+	memset(&entry, 0, sizeof(entry));
+	snprintf(entry.address, sizeof(entry.address), "%s", name);
+	snprintf(entry.text, sizeof(entry.text), "%s", reason);
+	entry.state = ENTRY_UNREADABLE;
+	return visit->each(visit->arg, &entry);
+}
+
+static int
+visit_mailbox(const struct visit *visit, const char *address)
+{
+	struct smime_error why = { "" };
+	struct mailbox mailbox;
+	bool missing;
+	size_t i;
+	int rc = 0;
+
+	if (mailbox_read(&visit->store->context, address, visit->now, &mailbox,
+	    &missing, &why) != 0)
+		return missing ? 0 : show_unreadable(visit, address, why.text);
+	mark_chosen(visit, &mailbox);
+	for (i = 0; i < mailbox.count && rc == 0; i++)
+		rc = visit->each(visit->arg, &mailbox.entries[i].seen);
+	mailbox_clear(&mailbox);
+	return rc;
+}
+
+static int
+is_shown(const struct dirent *found)
+{
+	return found->d_name[0] != '.' && found->d_type != DT_REG;
+}
+
+static int
+visit_name(const struct visit *visit, const char *name)
+{
+	char canonical[ADDRESS_MAX + 1];
+
+	if (strlen(name) <= ADDRESS_MAX &&
+	    address_canonical(name, strlen(name), canonical) &&
+	    strcmp(name, canonical) == 0 && address_is_safe_name(name))
+		return visit_mailbox(visit, name);
+	return show_unreadable(visit, name, "the folder's name is not an "
+	    "e-mail address in lower case: it is never looked at");
+}
+
+int
+keystore_each(struct keystore *store, const char *address, bool with_keys,
+    time_t now, int (*each)(void *arg, const struct keystore_entry *entry),
+    void *arg, struct smime_error *err)
+{
+	const struct visit visit = { store, with_keys, now, each, arg };
+	struct dirent **names = NULL;
+	int i, n, rc = 0;
+
+	if (address != NULL)
+		return visit_name(&visit, address);
+	n = scandirat(store->context.dirfd, ".", &names, is_shown, alphasort);
+	if (n == -1)
+		return smime_error_set(err, "cannot read the keystore %s",
+		    store->dir);
+	for (i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = visit_name(&visit, names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
