@@ -87,6 +87,165 @@ void	 param_collect(struct param_text *all, const struct param *param);
 bool	 param_join(const struct param_text *all, char *out, size_t size,
 	    size_t *len);
 
+/* ----------------------------------------------------------- display.c --- */
+
+/*
+ * Takes one character of UTF-8 off the text. *c receives it, also from an
+ * overlong form, since lax readers accept those; an octet that begins none is
+ * taken alone as U+FFFD. False: the octets are not valid UTF-8.
+ */
+bool	 utf8_take(const unsigned char **p, const unsigned char *end,
+	    uint32_t *c);
+/* Whether text holds characters that are not seen or pass for '@' or '.'. */
+bool	 display_is_deceptive(const char *text, size_t len);
+/*
+ * Whether a display name, unquoted but with its encoded words as they stand,
+ * shows an address other than this canonical one. text is overwritten. *odd is
+ * set when readers will not agree on what the name is.
+ */
+bool	 display_shows_other(char *text, size_t len, const char *address,
+	    bool *odd);
+
+/* -------------------------------------------------------------- scan.c --- */
+
+/* What was met in a stretch of octets that matters for signing. */
+enum defect {
+	DEFECT_HIGH = 1 << 0,		/* octets above 127 */
+	DEFECT_NUL = 1 << 1,
+	DEFECT_BARE_CR = 1 << 2,
+	DEFECT_BARE_LF = 1 << 3,
+	DEFECT_LONG = 1 << 4,		/* a line over 998 octets */
+	DEFECT_FROM = 1 << 5,		/* a line beginning "From " */
+	DEFECT_TRAILING = 1 << 6,	/* white space at a line's end */
+	DEFECT_DOT = 1 << 7		/* a line that is "." */
+};
+/* A signature does not survive these, or a reader disagrees on them. */
+#define DEFECTS_MUST	(DEFECT_HIGH | DEFECT_NUL | DEFECT_BARE_CR | \
+			DEFECT_BARE_LF | DEFECT_LONG)
+/* These are only put right where it is allowed (RFC 8551 3.1.4). */
+#define DEFECTS_SHOULD	(DEFECT_FROM | DEFECT_TRAILING | DEFECT_DOT)
+#define LINE_MAX_OCTETS	998		/* RFC 5322 2.1.1, without CRLF */
+
+/* What becomes of one part. */
+enum plan {
+	PLAN_KEEP = 0,
+	PLAN_RELABEL,		/* 7bit instead of 8bit or binary */
+	PLAN_QP,
+	PLAN_BASE64,
+	PLAN_REWRAP_QP,
+	PLAN_REWRAP_BASE64
+};
+
+/* The part that is being read. The message itself is part 0. */
+struct part {
+	uint32_t	 number;	/* in order of appearance */
+	bool		 composite;	/* has no body of its own */
+	bool		 frozen;	/* may not be changed */
+	bool		 text;
+	bool		 conflict;	/* readers may disagree what it is */
+	enum mime_encoding encoding;
+	unsigned	 defects;	/* of its body, so far */
+	uint64_t	 octets;	/* of its body, so far */
+	uint64_t	 high;		/* of them above 127 */
+};
+
+/*
+ * What the scanner meets, in order; together header, body and other are every
+ * octet that it was fed. NULL where it does not matter. Each returns 0, or -1
+ * to stop.
+ */
+struct scan_ops {
+	/* A part's header with its empty line; the message's own is not here. */
+	int	(*header)(void *arg, const struct part *part,
+		    const unsigned char *raw, size_t len);
+	/* Octets of the body of a part that is not composite. */
+	int	(*body)(void *arg, const struct part *part,
+		    const unsigned char *buf, size_t len);
+	/* Its end; crlf: its last line ends in one that is its own. */
+	int	(*end)(void *arg, const struct part *part, bool crlf);
+	/* A composite part's header was read. */
+	int	(*composite)(void *arg, const struct part *part);
+	/* Boundary lines, preamble, epilogue. */
+	int	(*other)(void *arg, const unsigned char *buf, size_t len);
+};
+
+/* A multipart or an embedded message around what is being read. */
+struct enclosure {
+	char		*boundary;	/* NULL for an embedded message */
+	size_t		 boundary_len;
+	bool		 closed;	/* its close delimiter was met */
+	bool		 digest;	/* parts are messages by default */
+	bool		 frozen;
+};
+
+enum scan_state { SCAN_HEADER, SCAN_BODY, SCAN_OTHER };
+#define SCAN_CARRY	1024
+
+/*
+ * Reads a message's body in pieces of any size, with memory for one part
+ * header. Findings are open to read after scan_finish, and most are during.
+ */
+struct scan {
+	/* Findings. */
+	uint32_t	 parts;
+	unsigned	 outside;	/* defects outside the parts' bodies */
+	bool		 limit;		/* a ceiling was met: not all was read */
+	bool		 ambiguous;	/* readers may see other boundaries */
+	bool		 has_calendar;
+
+	/* The rest is scan.c's own. */
+	const struct canon_settings *settings;
+	const struct scan_ops	*ops;
+	void			*arg;
+	struct smime_error	*err;
+	enum scan_state		 state;
+	struct part		 part;
+	struct enclosure	*stack;
+	size_t			 depth;
+	size_t			 stack_size;
+	unsigned char		*header;
+	size_t			 header_len;
+	size_t			 header_size;
+	bool			 header_odd;
+	bool			 held_crlf;
+	bool			 mid_line;
+	uint64_t		 line_len;
+	unsigned char		 last;	/* octet, in mid_line */
+	unsigned char		 carry[SCAN_CARRY];
+	size_t			 carry_len;
+};
+
+/* header: the message's own, read only here. settings, ops: borrowed. */
+int	 scan_begin(struct scan *scan, const struct canon_settings *settings,
+	    const struct header_list *header, const struct scan_ops *ops,
+	    void *arg, struct smime_error *err);
+int	 scan_feed(struct scan *scan, const unsigned char *buf, size_t len,
+	    struct smime_error *err);
+int	 scan_finish(struct scan *scan, struct smime_error *err);
+/* Frees what it holds, not the struct; safe to call twice. */
+void	 scan_clear(struct scan *scan);
+
+/* -------------------------------------------------------------- part.c --- */
+
+/*
+ * Sets out from a part's header: type, encoding, whether it may change. When
+ * it encloses others, *enclosure is filled (boundary to be freed) and
+ * out->composite set.
+ */
+int	 part_read(const struct header_list *header, bool digest, bool frozen,
+	    struct part *out, struct enclosure *enclosure, bool *calendar);
+
+/* ------------------------------------------------------------ octets.c --- */
+
+struct octets {
+	size_t	 high;
+	size_t	 cr;
+	size_t	 nul;
+};
+
+/* Counts the octets that need attention. */
+void	 octets_count(const unsigned char *p, size_t len, struct octets *out);
+
 /* ------------------------------------------------------------ encode.c --- */
 
 /*
@@ -263,5 +422,7 @@ enum cert_problem cert_key_problem(EVP_PKEY *key);
 bool	 cert_is_same(X509 *a, X509 *b);
 /* Issued by its own name and key: no link of a chain. */
 bool	 cert_is_self_signed(X509 *cert);
+/* Issued with a digest below SHA-256, or by an algorithm we do not know. */
+bool	 cert_signature_is_weak(X509 *cert);
 
 #endif

@@ -18,6 +18,15 @@ lex_lower(int c)
 	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
+int
+lex_hex(int c)
+{
+	c = lex_lower(c);
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool
 lex_equal(const void *text, size_t len, const char *word)
 {

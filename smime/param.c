@@ -162,15 +162,6 @@ param_is(const struct param *param, const char *name)
 	return parse_name(param, name, &whole, &section, &extended);
 }
 
-static int
-hex(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (unsigned char)lex_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /*
  * extended-value = [charset] "'" [language] "'" *(ext-octet / attribute-char)
  *							(RFC 2231 7)
@@ -188,10 +179,10 @@ decode_extended(char *text, size_t len, bool first)
 		i = (size_t)(quote + 1 - text);
 	while (i < len) {
 		if (text[i] == '%' && len - i > 2 &&
-		    hex((unsigned char)text[i + 1]) >= 0 &&
-		    hex((unsigned char)text[i + 2]) >= 0) {
-			text[n++] = (char)(hex((unsigned char)text[i + 1]) *
-			    16 + hex((unsigned char)text[i + 2]));
+		    lex_hex(text[i + 1]) >= 0 &&
+		    lex_hex(text[i + 2]) >= 0) {
+			text[n++] = (char)(lex_hex(text[i + 1]) *
+			    16 + lex_hex(text[i + 2]));
 			i += 3;
 		} else
 			text[n++] = text[i++];

@@ -135,8 +135,9 @@ bool	 lex_quoted(struct lex *lex, char *out, size_t size, size_t *len);
 bool	 lex_token(struct lex *lex, char *out, size_t size, size_t *len);
 /* ASCII without regard to case, whatever the locale. */
 bool	 lex_equal(const void *text, size_t len, const char *word);
-/* ASCII lower case of one octet. */
+/* ASCII lower case of one octet; the value of a hex digit, or -1. */
 int	 lex_lower(int c);
+int	 lex_hex(int c);
 
 /* ---------------------------------------------------------- addresses --- */
 
