@@ -130,24 +130,46 @@ der_put(unsigned char *p, const struct der *der)
 	return p + der->len;
 }
 
-bool
-der_wrap(struct der *out, unsigned char tag, const struct der *parts,
-    size_t count)
+static size_t
+total(const struct der *parts, size_t count)
 {
-	unsigned char *buf, *p;
 	size_t i, len = 0;
 
 	for (i = 0; i < count; i++)
 		len += parts[i].len;
-	buf = OPENSSL_malloc(der_header_size(len) + len);
-	if (buf == NULL)
+	return len;
+}
+
+static bool
+join(struct der *out, size_t header, unsigned char tag, size_t len,
+    const struct der *parts, size_t count)
+{
+	unsigned char *buf, *p;
+	size_t i;
+
+	if ((buf = OPENSSL_malloc(header + len)) == NULL)
 		return false;
-	p = der_put_header(buf, tag, len);
+	p = header > 0 ? der_put_header(buf, tag, len) : buf;
 	for (i = 0; i < count; i++)
 		p = der_put(p, &parts[i]);
 	out->p = buf;
 	out->len = (size_t)(p - buf);
 	return true;
+}
+
+bool
+der_wrap(struct der *out, unsigned char tag, const struct der *parts,
+    size_t count)
+{
+	size_t len = total(parts, count);
+
+	return join(out, der_header_size(len), tag, len, parts, count);
+}
+
+bool
+der_join(struct der *out, const struct der *parts, size_t count)
+{
+	return join(out, 0, 0, total(parts, count), parts, count);
 }
 
 void
