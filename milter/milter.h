@@ -204,6 +204,13 @@ struct conf *conf_read_text(const char *text, size_t len,
  */
 int	 conf_text(const struct conf *conf, char **out, size_t *len,
 	    struct smime_error *err);
+/*
+ * What reading the text cannot see: users, directories and files a start would
+ * need, and what is legal but probably a mistake. Calls report with each
+ * finding; returns how many of them were errors.
+ */
+size_t	 conf_check(const struct conf *conf, void (*report)(void *arg,
+	    bool is_error, const char *text), void *arg);
 /* Prints what was understood, every setting with its value (-nn). */
 void	 conf_print(const struct conf *conf, void *stdio_file);
 struct conf *conf_ref(struct conf *conf);

@@ -1,0 +1,457 @@
+/*
+ * conftable.c - the table of settings.
+ *
+ * Everything that can be configured outside origins and rules is one line
+ * here: name, type, place, default, least and greatest value. Defaults,
+ * reading, -nn and the copy for the children follow the table, and
+ * sampul.conf(5) lists it. libconfig itself takes unknown names silently and
+ * answers a wrong type like a missing setting; a typing error must stop the
+ * start instead of switching off signing.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+
+#define STRING_MAX	255
+#define PATH_LENGTH_MAX	1023
+#define MIB		(1024ULL * 1024)
+
+static const struct setting_word modes[] = {
+	{ "enforce", MODE_ENFORCE }, { "observe", MODE_OBSERVE }, { NULL, 0 }
+};
+static const struct setting_word languages[] = {
+	{ "id", LANGUAGE_ID }, { "en", LANGUAGE_EN }, { NULL, 0 }
+};
+static const struct setting_word log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR }, { "warning", LOG_LEVEL_WARNING },
+	{ "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG }, { NULL, 0 }
+};
+static const struct setting_word capabilities[] = {
+	{ "aes256-gcm", SMIME_CAP_AES256_GCM },
+	{ "aes128-gcm", SMIME_CAP_AES128_GCM },
+	{ "aes256-cbc", SMIME_CAP_AES256_CBC },
+	{ "aes128-cbc", SMIME_CAP_AES128_CBC },
+	{ NULL, 0 }
+};
+
+/* ----------------------------------------------------- checks of values --- */
+
+static int
+check_authserv_id(struct conf_reader *reader, config_setting_t *at,
+    char **value)
+{
+	const char *p;
+
+	for (p = *value; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && strchr("-._", *p) == NULL)
+			return conf_fail(reader, at, "\"%s\" may hold letters, "
+			    "digits, '.', '-' and '_' only", *value);
+	return 0;
+}
+
+static int
+check_ascii(struct conf_reader *reader, config_setting_t *at, char **value)
+{
+	const char *p;
+
+	for (p = *value; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x7f)
+			return conf_fail(reader, at, "must be plain ASCII");
+	return 0;
+}
+
+/* Header field name: RFC 5322 3.6.8. */
+static int
+check_field_name(struct conf_reader *reader, config_setting_t *at,
+    char **value)
+{
+	const char *p;
+
+	for (p = *value; *p != '\0'; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == ':')
+			return conf_fail(reader, at,
+			    "\"%s\" is no name of a header field", *value);
+	return 0;
+}
+
+static int
+check_charset(struct conf_reader *reader, config_setting_t *at, char **value)
+{
+	const char *p;
+
+	for (p = *value; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && strchr("-_.+:", *p) == NULL)
+			return conf_fail(reader, at,
+			    "\"%s\" is no name of a character set", *value);
+	return 0;
+}
+
+static int
+check_port(struct conf_reader *reader, config_setting_t *at, const char *text)
+{
+	const char *host = strchr(text, '@');
+	char *end;
+	long port;
+
+	port = strtol(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || port < 1 || port > 65535 ||
+	    (*end != '@' && *end != '\0'))
+		return conf_fail(reader, at,
+		    "\"%s\": write inet:PORT@HOST", text);
+	if (host == NULL || host[1] == '\0')
+		return conf_fail(reader, at, "\"%s\" would listen on every "
+		    "interface; write inet:%ld@127.0.0.1", text, port);
+	return 0;
+}
+
+/* The forms of smfi_setconn: [unix|local:]path, inet:port@host, inet6:... */
+static int
+check_socket(struct conf_reader *reader, config_setting_t *at, char **value)
+{
+	const char *text = *value;
+
+	if (strncmp(text, "inet:", 5) == 0)
+		return check_port(reader, at, text + 5);
+	if (strncmp(text, "inet6:", 6) == 0)
+		return check_port(reader, at, text + 6);
+	if (strncmp(text, "unix:", 5) == 0)
+		text += 5;
+	else if (strncmp(text, "local:", 6) == 0)
+		text += 6;
+	if (*text != '/')
+		return conf_fail(reader, at, "\"%s\": write an absolute path "
+		    "or inet:PORT@HOST", *value);
+	if (strlen(text) > 100)
+		return conf_fail(reader, at,
+		    "the path of a socket has at most 100 octets");
+	return 0;
+}
+
+static int
+check_passphrase_file(struct conf_reader *reader, config_setting_t *at,
+    char **value)
+{
+	static const char credential[] = "credential:";
+	const char *name = *value + strlen(credential);
+
+	if (strncmp(*value, credential, strlen(credential)) != 0) {
+		if ((*value)[0] != '\0' && (*value)[0] != '/')
+			return conf_fail(reader, at, "\"%s\": write an "
+			    "absolute path or credential:NAME", *value);
+		return 0;
+	}
+	if (*name == '\0' || strchr(name, '/') != NULL || *name == '.')
+		return conf_fail(reader, at,
+		    "\"%s\" does not name a credential", *value);
+	return 0;
+}
+
+/* -------------------------------------------------------------- table --- */
+
+#define AT(field)	offsetof(struct conf, field)
+#define NONE		NULL, NULL, NULL, NULL
+
+const struct setting conf_settings[] = {
+/* group, name, type, place, default, min, max, words, check, read, print,
+ * restart, internal */
+{ "", "mode", SETTING_WORD, AT(mode), "enforce", 0, 0, modes,
+    NULL, NULL, NULL, false, false },
+{ "", "language", SETTING_WORD, AT(language), "id", 0, 0, languages,
+    NULL, NULL, NULL, false, false },
+{ "", "log_level", SETTING_WORD, AT(log_level), "info", 0, 0, log_levels,
+    NULL, NULL, NULL, false, false },
+{ "", "domains", SETTING_STRINGS, AT(domains), NULL, 0, 0, NULL,
+    conf_check_domain, NULL, NULL, false, false },
+{ "", "authserv_id", SETTING_STRING, AT(authserv_id), "", 0, STRING_MAX, NULL,
+    check_authserv_id, NULL, NULL, false, false },
+{ "", "help", SETTING_STRING, AT(help), "", 0, 200, NULL,
+    check_ascii, NULL, NULL, false, false },
+{ "", "user", SETTING_STRING, AT(user), "sampul", 0, 64,
+    NONE, true, false },
+{ "", "key_user", SETTING_STRING, AT(key_user), "sampul-key", 0, 64,
+    NONE, true, false },
+{ "", "socket_group", SETTING_STRING, AT(socket_group), "", 0, 64,
+    NONE, true, false },
+{ "", "pid_file", SETTING_PATH, AT(pid_file), "/run/sampul/sampul-milter.pid",
+    0, PATH_LENGTH_MAX, NONE, true, false },
+{ "", "login_map", SETTING_PATH, AT(login_map), "", 0, PATH_LENGTH_MAX,
+    NONE, false, false },
+
+{ "milter", "socket", SETTING_STRING, AT(socket), "/run/sampul/milter.sock",
+    1, STRING_MAX, NULL, check_socket, NULL, NULL, true, false },
+{ "milter", "socket_mode", SETTING_MODE, AT(socket_mode), "0660", 0, 0,
+    NONE, true, false },
+{ "milter", "max_connections", SETTING_NUMBER, AT(max_connections), "250",
+    1, 10000, NONE, false, false },
+{ "milter", "negotiate_timeout", SETTING_SECONDS, AT(negotiate_timeout), "30",
+    1, 3600, NONE, false, false },
+{ "milter", "idle_timeout", SETTING_SECONDS, AT(idle_timeout), "7210",
+    10, 86400, NONE, true, false },
+{ "milter", "max_header", SETTING_SIZE, AT(max_header), "1M",
+    16384, 64 * MIB, NONE, false, false },
+{ "milter", "max_recipients", SETTING_NUMBER, AT(max_recipients), "2000",
+    1, 100000, NONE, false, false },
+{ "milter", "max_message", SETTING_OCTETS, AT(max_message), "100M",
+    0, 1024 * 1024 * MIB, NONE, false, false },
+
+{ "spool", "dir", SETTING_PATH, AT(spool_dir), "/var/spool/sampul",
+    1, PATH_LENGTH_MAX, NONE, false, false },
+{ "spool", "memory", SETTING_SIZE, AT(spool_memory), "256k",
+    0, 1024 * MIB, NONE, false, false },
+{ "spool", "max_depth", SETTING_NUMBER, AT(max_depth), "20",
+    1, 100, NONE, false, false },
+{ "spool", "max_parts", SETTING_NUMBER, AT(max_parts), "1000",
+    1, 100000, NONE, false, false },
+
+{ "signing", "pss", SETTING_BOOL, AT(pss), "false", 0, 0,
+    NONE, false, false },
+{ "signing", "capabilities", SETTING_WORDS, AT(capabilities),
+    "aes256-cbc aes128-cbc", 0, 0, capabilities, NULL, NULL, NULL,
+    false, false },
+{ "signing", "quote_from", SETTING_BOOL, AT(quote_from), "true", 0, 0,
+    NONE, false, false },
+{ "signing", "unlabelled_charset", SETTING_STRING, AT(unlabelled_charset),
+    "unknown-8bit", 1, 40, NULL, check_charset, NULL, NULL, false, false },
+{ "signing", "skip_header", SETTING_STRING, AT(skip_header), "X-Sampul-Skip",
+    0, 76, NULL, check_field_name, NULL, NULL, false, false },
+
+{ "keystore", "dir", SETTING_PATH, AT(keystore_dir),
+    SAMPUL_SYSCONFDIR "/sampul/keystore", 1, PATH_LENGTH_MAX,
+    NONE, false, false },
+{ "keystore", "passphrase_file", SETTING_STRING, AT(passphrase_file), "",
+    0, PATH_LENGTH_MAX, NULL, check_passphrase_file, NULL, NULL,
+    false, false },
+{ "keystore", "insecure_unencrypted_keys", SETTING_BOOL,
+    AT(insecure_unencrypted_keys), "false", 0, 0, NONE, false, false },
+{ "keystore", "anchors_dir", SETTING_PATH, AT(anchors_dir),
+    SAMPUL_SYSCONFDIR "/sampul/anchors", 1, PATH_LENGTH_MAX,
+    NONE, false, false },
+{ "keystore", "intermediates_dir", SETTING_PATH, AT(intermediates_dir),
+    SAMPUL_SYSCONFDIR "/sampul/intermediates", 0, PATH_LENGTH_MAX,
+    NONE, false, false },
+{ "keystore", "cache_size", SETTING_SIZE, AT(cache_size), "64M",
+    65536, 16384 * MIB, NONE, false, false },
+{ "keystore", "rate_limit", SETTING_NUMBER, AT(rate_limit), "120",
+    0, 1000000, NONE, false, false },
+{ "keystore", "key_timeout", SETTING_SECONDS, AT(key_timeout), "20",
+    1, 600, NONE, false, false },
+{ "keystore", "key_threads", SETTING_NUMBER, AT(key_threads), "0",
+    0, 256, NONE, true, false },
+{ "keystore", "expiry_warning", SETTING_NUMBER, AT(expiry_warning), "30",
+    0, 3650, NONE, false, false },
+
+{ "audit", "file", SETTING_PATH, AT(audit_file),
+    "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, true, false },
+
+{ "", "source_file", SETTING_STRING, AT(file), NULL, 0, PATH_LENGTH_MAX * 4,
+    NONE, false, true },
+{ "", "generation", SETTING_NUMBER, AT(generation), NULL, 0, UINT32_MAX,
+    NONE, false, true },
+{ NULL, NULL, SETTING_STRING, 0, NULL, 0, 0, NONE, false, false }
+};
+
+/* ---------------------------------------------------------- suggestion --- */
+
+#define NAME_LENGTH_MAX	40
+
+/* Levenshtein's distance of two names. */
+static unsigned
+distance(const char *a, const char *b)
+{
+	unsigned row[NAME_LENGTH_MAX + 1], above_left, above, best;
+	size_t i, j, len_a = strlen(a), len_b = strlen(b);
+
+	if (len_a > NAME_LENGTH_MAX || len_b > NAME_LENGTH_MAX)
+		return NAME_LENGTH_MAX;
+	for (j = 0; j <= len_b; j++)
+		row[j] = (unsigned)j;
+	for (i = 1; i <= len_a; i++) {
+		above_left = row[0];
+		row[0] = (unsigned)i;
+		for (j = 1; j <= len_b; j++) {
+			above = row[j];
+			best = above_left + (a[i - 1] != b[j - 1]);
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+			above_left = above;
+		}
+	}
+	return row[len_b];
+}
+
+struct suggestion {
+	unsigned	score;
+	char		text[2 * NAME_LENGTH_MAX];
+};
+
+/* A near name in the same group is better than the same one elsewhere. */
+static void
+suggest(struct suggestion *best, const char *wrong, const char *wrong_group,
+    const char *group, const char *name)
+{
+	unsigned d = distance(wrong, name), limit;
+	unsigned score = 2 * d + (strcmp(group, wrong_group) != 0);
+
+	limit = strlen(wrong) < 6 ? 1 : (unsigned)strlen(wrong) / 3;
+	if (d > limit || score >= best->score)
+		return;
+	best->score = score;
+	snprintf(best->text, sizeof(best->text), "%s%s%s", group,
+	    *group != '\0' ? "." : "", name);
+}
+
+static const char *const lists[] = { "origins", "rules", "default_rule",
+	NULL };
+
+static int
+unknown(struct conf_reader *reader, config_setting_t *at,
+    const struct setting *table, const char *group)
+{
+	struct suggestion best = { .score = 1000 };
+	const char *name = config_setting_name(at);
+	size_t i;
+
+	if (name == NULL)
+		return conf_fail(reader, at, "a setting without a name");
+	for (i = 0; table[i].name != NULL; i++) {
+		if (table[i].internal)
+			continue;
+		suggest(&best, name, group, table[i].group, table[i].name);
+		if (table == conf_settings && *table[i].group != '\0')
+			suggest(&best, name, group, "", table[i].group);
+	}
+	for (i = 0; table == conf_settings && lists[i] != NULL; i++)
+		suggest(&best, name, group, "", lists[i]);
+	if (best.text[0] == '\0')
+		return conf_fail(reader, at, "unknown setting; see "
+		    "sampul.conf(5)");
+	return conf_fail(reader, at, "unknown setting; did you mean %s?",
+	    best.text);
+}
+
+/* ------------------------------------------------------------ the walk --- */
+
+static const struct setting *
+find_setting(struct conf_reader *reader, const struct setting *table,
+    const char *group, const char *name)
+{
+	for (; name != NULL && table->name != NULL; table++)
+		if (strcmp(table->group, group) == 0 &&
+		    strcmp(table->name, name) == 0 &&
+		    (!table->internal || reader->internal))
+			return table;
+	return NULL;
+}
+
+int
+settings_read_group(struct conf_reader *reader, const struct setting *table,
+    const char *name, config_setting_t *group, void *base)
+{
+	const struct setting *setting;
+	config_setting_t *at;
+	int i;
+
+	if (config_setting_type(group) != CONFIG_TYPE_GROUP)
+		return conf_fail(reader, group,
+		    "wrong type; write { name = value; ... }");
+	for (i = 0; i < config_setting_length(group); i++) {
+		at = config_setting_get_elem(group, (unsigned)i);
+		setting = find_setting(reader, table, name,
+		    config_setting_name(at));
+		if (setting == NULL)
+			return unknown(reader, at, table, name);
+		if (setting_read(reader, setting, at, base) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static bool
+is_group(const char *name)
+{
+	const struct setting *setting;
+
+	for (setting = conf_settings; setting->name != NULL; setting++)
+		if (*name != '\0' && strcmp(setting->group, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_list(const char *name)
+{
+	size_t i;
+
+	for (i = 0; lists[i] != NULL; i++)
+		if (strcmp(lists[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int
+read_top(struct conf_reader *reader, config_setting_t *at)
+{
+	const struct setting *setting;
+	const char *name = config_setting_name(at);
+
+	if (is_group(name))
+		return settings_read_group(reader, conf_settings, name, at,
+		    reader->conf);
+	if (is_list(name))
+		return 0;
+	setting = find_setting(reader, conf_settings, "", name);
+	if (setting == NULL)
+		return unknown(reader, at, conf_settings, "");
+	return setting_read(reader, setting, at, reader->conf);
+}
+
+int
+settings_read_root(struct conf_reader *reader, config_setting_t *root)
+{
+	config_setting_t *at;
+	int i;
+
+	for (i = 0; i < config_setting_length(root); i++)
+		if (read_top(reader, config_setting_get_elem(root,
+		    (unsigned)i)) == -1)
+			return -1;
+	/* wherever they stand: rules name origins and start from default_rule */
+	if ((at = config_setting_get_member(root, "origins")) != NULL &&
+	    conf_read_origins(reader, at) == -1)
+		return -1;
+	if ((at = config_setting_get_member(root, "default_rule")) != NULL &&
+	    conf_read_default_rule(reader, at) == -1)
+		return -1;
+	if ((at = config_setting_get_member(root, "rules")) != NULL &&
+	    conf_read_rules(reader, at) == -1)
+		return -1;
+	return 0;
+}
+
+void
+settings_print(FILE *stream, const struct conf *conf, bool internal)
+{
+	const struct setting *setting;
+	const char *group = "";
+
+	for (setting = conf_settings; setting->name != NULL; setting++) {
+		if (setting->internal && !internal)
+			continue;
+		if (strcmp(group, setting->group) != 0) {
+			if (*group != '\0')
+				fputs("};\n", stream);
+			if (*setting->group != '\0')
+				fprintf(stream, "%s = {\n", setting->group);
+			group = setting->group;
+		}
+		setting_print(stream, setting, conf,
+		    *group != '\0' ? "\t" : "");
+	}
+	if (*group != '\0')
+		fputs("};\n", stream);
+}
