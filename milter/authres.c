@@ -17,7 +17,8 @@ find_text(const unsigned char *p, const unsigned char *end, const char *word)
 
 	for (; p < end; p++) {
 		for (q = p, i = 0; q < end && word[i] != '\0'; q++) {
-			if (i > 0 && strchr("\\\"\r\n", *q) != NULL && *q != 0)
+			if (i > 0 && *q != '\0' &&
+			    strchr("\\\"\r\n", *q) != NULL)
 				continue;
 			if (lex_lower(*q) !=
 			    lex_lower((unsigned char)word[i]))
@@ -38,17 +39,12 @@ static bool
 shows_smime(const unsigned char *p, const unsigned char *end)
 {
 	const unsigned char *q;
-	struct lex lex;
 
 	while ((p = find_text(p, end, "smime")) != NULL) {
 		for (q = p; q < end && *q != '\0' &&
 		    strchr(" \t\r\n\\\"/0123456789", *q) != NULL; q++)
 			;
 		if (q < end && *q == '=')
-			return true;
-		lex_init(&lex, p, (size_t)(end - p));
-		lex_cfws(&lex, NULL);
-		if (lex.p < lex.end && *lex.p == '=')
 			return true;
 	}
 	return false;
