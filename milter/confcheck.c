@@ -1,0 +1,327 @@
+/*
+ * confcheck.c - what a start would stumble over, and what is legal but
+ * probably not meant. Opens files; reading the configuration does not.
+ */
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/magic.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+#define FOREIGN_MAX	10	/* findings about the login map */
+
+struct checker {
+	const struct conf	*conf;
+	void			(*report)(void *arg, bool is_error,
+				    const char *text);
+	void			*arg;
+	size_t			 errors;
+};
+
+static void	 finding(struct checker *checker, bool is_error,
+		    const char *fmt, ...)
+		    __attribute__((format(printf, 3, 4)));
+
+static void
+finding(struct checker *checker, bool is_error, const char *fmt, ...)
+{
+	char text[SMIME_ERROR_MAX], whole[SMIME_ERROR_MAX + 256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(whole, sizeof(whole), "%s: %s", checker->conf->file, text);
+	if (is_error)
+		checker->errors++;
+	checker->report(checker->arg, is_error, whole);
+}
+
+/* ----------------------------------------------------- users and files --- */
+
+static void
+check_user(struct checker *checker, const char *setting, const char *user)
+{
+	struct passwd *pw;
+
+	if (user[0] == '\0') {
+		finding(checker, true, "%s: is empty, and this would go on "
+		    "running as root; name an unprivileged user", setting);
+		return;
+	}
+	pw = getpwnam(user);
+	if (pw == NULL)
+		finding(checker, true, "%s: there is no user \"%s\"; create "
+		    "it (useradd --system %s) or name another", setting, user,
+		    user);
+	else if (pw->pw_uid == 0)
+		finding(checker, true, "%s: \"%s\" is root", setting, user);
+}
+
+static void
+check_users(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+
+	if (geteuid() == 0) {
+		check_user(checker, "user", conf->user);
+		check_user(checker, "key_user", conf->key_user);
+	}
+	if (conf->socket_group[0] != '\0' &&
+	    getgrnam(conf->socket_group) == NULL)
+		finding(checker, true, "socket_group: there is no group "
+		    "\"%s\"", conf->socket_group);
+}
+
+/* A directory that must (or should) be there. */
+static bool
+check_directory(struct checker *checker, bool is_error, const char *setting,
+    const char *dir, struct stat *st)
+{
+	if (stat(dir, st) == -1) {
+		finding(checker, is_error, "%s: %s: %s", setting, dir,
+		    strerror(errno));
+		return false;
+	}
+	if (!S_ISDIR(st->st_mode)) {
+		finding(checker, true, "%s: %s: not a directory", setting,
+		    dir);
+		return false;
+	}
+	return true;
+}
+
+/* The directory that a file will be made in. */
+static void
+check_parent(struct checker *checker, bool is_error, const char *setting,
+    const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	struct stat st;
+	char *dir;
+
+	if (slash == NULL || slash == file)
+		return;
+	if ((dir = strndup(file, (size_t)(slash - file))) == NULL)
+		return;
+	check_directory(checker, is_error, setting, dir, &st);
+	free(dir);
+}
+
+static void
+check_socket(struct checker *checker)
+{
+	const char *path = checker->conf->socket;
+
+	if (strncmp(path, "inet", 4) == 0)
+		return;
+	if (strchr(path, ':') != NULL && *path != '/')
+		path = strchr(path, ':') + 1;
+	check_parent(checker, true, "milter.socket", path);
+}
+
+static void
+check_spool(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	struct passwd *pw;
+	struct statfs fs;
+	struct stat st;
+
+	if (!check_directory(checker, true, "spool.dir", conf->spool_dir,
+	    &st))
+		return;
+	pw = geteuid() == 0 ? getpwnam(conf->user) : NULL;
+	if (pw != NULL && st.st_uid != pw->pw_uid)
+		finding(checker, true, "spool.dir: %s does not belong to %s; "
+		    "chown it", conf->spool_dir, conf->user);
+	if (geteuid() != 0 && access(conf->spool_dir, W_OK | X_OK) == -1)
+		finding(checker, true, "spool.dir: %s: %s", conf->spool_dir,
+		    strerror(errno));
+	if (st.st_mode & 077)
+		finding(checker, false, "spool.dir: %s is open to others; "
+		    "chmod 0700", conf->spool_dir);
+	if (statfs(conf->spool_dir, &fs) == 0 &&
+	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC))
+		finding(checker, false, "spool.dir: %s is in memory (tmpfs); "
+		    "large messages would fill it, take a directory on disk",
+		    conf->spool_dir);
+}
+
+static void
+check_passphrase(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	const char *file = conf->passphrase_file;
+	struct stat st;
+
+	if (conf->insecure_unencrypted_keys)
+		finding(checker, false, "keystore.insecure_unencrypted_keys: "
+		    "private keys may lie unencrypted on disk; for trials "
+		    "only");
+	if (file[0] == '\0') {
+		if (!conf->insecure_unencrypted_keys)
+			finding(checker, false, "keystore.passphrase_file: not "
+			    "given; encrypted keys cannot be opened and "
+			    "nothing can be signed");
+		return;
+	}
+	/* a credential is there for the service alone */
+	if (*file != '/')
+		return;
+	if (stat(file, &st) == -1)
+		finding(checker, true, "keystore.passphrase_file: %s: %s",
+		    file, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		finding(checker, true, "keystore.passphrase_file: %s: not a "
+		    "regular file", file);
+	else if (st.st_mode & 077)
+		finding(checker, true, "keystore.passphrase_file: %s is open "
+		    "to group or others; chmod 0400", file);
+}
+
+static void
+check_keystore(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	struct stat st;
+
+	if (check_directory(checker, true, "keystore.dir",
+	    conf->keystore_dir, &st) && (st.st_mode & 022))
+		finding(checker, true, "keystore.dir: %s may be written by "
+		    "group or others; chmod go-w", conf->keystore_dir);
+	if (check_directory(checker, true, "keystore.anchors_dir",
+	    conf->anchors_dir, &st) && (st.st_mode & 022))
+		finding(checker, true, "keystore.anchors_dir: %s may be "
+		    "written by group or others; chmod go-w",
+		    conf->anchors_dir);
+	if (conf->intermediates_dir[0] != '\0')
+		check_directory(checker, false, "keystore.intermediates_dir",
+		    conf->intermediates_dir, &st);
+	check_passphrase(checker);
+}
+
+/* --------------------------------------------------- probably not meant --- */
+
+static bool
+covers_loopback(const struct network *network)
+{
+	static const unsigned char loopback6[16] = { [15] = 1 };
+	const unsigned char loopback4[4] = { 127, 0, 0, 1 };
+	const unsigned char *address = network->family == AF_INET ?
+	    loopback4 : loopback6;
+	unsigned i;
+
+	/* a network inside 127/8 is as good as one around it */
+	if (network->family == AF_INET && network->prefix >= 8)
+		return network->address[0] == 127;
+	for (i = 0; i < network->prefix; i++)
+		if ((network->address[i / 8] ^ address[i / 8]) &
+		    (0x80 >> i % 8))
+			return false;
+	return true;
+}
+
+static void
+check_origin(struct checker *checker, const struct origin *origin)
+{
+	size_t i;
+
+	if (origin->kind != ORIGIN_LOGIN && origin->from.count == 0)
+		finding(checker, false, "origins: \"%s\" lists no \"from\"; "
+		    "nothing that comes by it will be signed", origin->name);
+	for (i = 0; i < origin->network_count; i++)
+		if (covers_loopback(&origin->networks[i])) {
+			finding(checker, false, "origins: \"%s\" covers "
+			    "127.0.0.1, where every local program sends from; "
+			    "take kind \"local\" or \"daemon\"", origin->name);
+			return;
+		}
+}
+
+static bool
+matches_all(const struct rule *rule)
+{
+	return rule->preset == PRESET_NONE && rule->from.count == 0 &&
+	    rule->to.count == 0 && rule->to_all.count == 0 &&
+	    rule->agency.count == 0 && rule->login.count == 0 &&
+	    rule->origin.count == 0 && rule->header_count == 0 &&
+	    rule->larger_than == 0 && rule->smaller_than == 0;
+}
+
+static void
+check_policy(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	size_t i;
+
+	if (conf->origin_count == 0)
+		finding(checker, false, "origins: none are given; no mail "
+		    "counts as outgoing and nothing will be signed");
+	for (i = 0; i < conf->origin_count; i++)
+		check_origin(checker, &conf->origins[i]);
+	for (i = 0; i + 1 < conf->rule_count; i++)
+		if (matches_all(&conf->rules[i])) {
+			finding(checker, false, "rules: \"%s\" matches every "
+			    "message; the rules after it are never reached",
+			    conf->rules[i].name);
+			break;
+		}
+	if (strchr(conf->authserv_id, '.') == NULL)
+		finding(checker, false, "authserv_id: \"%s\" is hardly unique; "
+		    "set it to this host's full name", conf->authserv_id);
+}
+
+/* An address that is not ours is never signed: most likely mistyped. */
+static void
+check_login_map(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	const char *address;
+	char whole[ADDRESS_MAX + 8];
+	size_t i, j, foreign = 0;
+
+	for (i = 0; i < conf->login_count; i++)
+		for (j = 0; j < conf->logins[i].addresses.count; j++) {
+			address = conf->logins[i].addresses.items[j];
+			snprintf(whole, sizeof(whole), "%s%s",
+			    *address == '@' ? "x" : "", address);
+			if (conf_is_ours(conf, whole) ||
+			    ++foreign > FOREIGN_MAX)
+				continue;
+			finding(checker, false, "login_map: \"%s\" has \"%s\", "
+			    "which is in none of our domains",
+			    conf->logins[i].login, address);
+		}
+	if (foreign > FOREIGN_MAX)
+		finding(checker, false, "login_map: and %zu more such "
+		    "addresses", foreign - FOREIGN_MAX);
+}
+
+size_t
+conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
+    const char *text), void *arg)
+{
+	struct checker checker = { .conf = conf, .report = report,
+	    .arg = arg };
+
+	check_users(&checker);
+	check_socket(&checker);
+	check_spool(&checker);
+	check_keystore(&checker);
+	if (conf->audit_file[0] != '\0')
+		check_parent(&checker, true, "audit.file", conf->audit_file);
+	if (conf->pid_file[0] != '\0')
+		check_parent(&checker, false, "pid_file", conf->pid_file);
+	check_policy(&checker);
+	check_login_map(&checker);
+	return checker.errors;
+}
