@@ -1,0 +1,411 @@
+/*
+ * compose.c - the signed message around entity and signature.
+ *
+ * Detached (RFC 8551 3.5.3): multipart/signed of the entity, octet for octet,
+ * and the SignedData in base64. Opaque (RFC 8551 3.5.2): the entity becomes
+ * the eContent of the same SignedData. The entity never stands in memory: it
+ * streams from canon to the sink, and every length is known beforehand, so
+ * that the opaque form is DER too (gpgsm stumbles over indefinite lengths).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "internal.h"
+
+#define TAG_OCTETS	0x04
+#define TAG_SEQUENCE	0x30
+#define TAG_0		0xa0
+
+#define BASE64_LINE	76
+#define BOUNDARY_LEN	34	/* "=_" and 128 bits in hex */
+#define BOUNDARY_TRIES	3	/* the second is a wonder already */
+
+static const char part_header[] =
+    "Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"
+    "Content-Transfer-Encoding: base64\r\n"
+    "Content-Disposition: attachment; filename=\"smime.p7s\"\r\n"
+    "\r\n";
+
+struct composed {
+	struct canon		*canon;		/* borrowed */
+	enum smime_form		 form;
+	enum smime_digest	 digest;
+	unsigned char		 value[SMIME_DIGEST_MAX]; /* as signed */
+	uint64_t		 entity;	/* octets */
+	struct der		 head;		/* before the entity; opaque:
+						 * in DER, not base64 */
+	struct der		 tail;		/* behind it, likewise */
+	char			 boundary[BOUNDARY_LEN + 1];
+	char			 type[256];
+};
+
+/* ------------------------------------------------------------ boundary --- */
+
+/* Looks for the boundary in a stream; what a border cuts is kept. */
+struct search {
+	const char	*needle;
+	unsigned char	 held[2 * BOUNDARY_LEN];
+	size_t		 held_len;
+	bool		 found;
+};
+
+static int
+search_sink(void *arg, const unsigned char *buf, size_t len)
+{
+	struct search *search = arg;
+	size_t n = len < BOUNDARY_LEN - 1 ? len : BOUNDARY_LEN - 1;
+
+	/* Across the border: what is held and the beginning of the piece. */
+	memcpy(search->held + search->held_len, buf, n);
+	search->held_len += n;
+	search->found = search->found ||
+	    memmem(search->held, search->held_len, search->needle,
+	    BOUNDARY_LEN) != NULL ||
+	    memmem(buf, len, search->needle, BOUNDARY_LEN) != NULL;
+	if (len >= BOUNDARY_LEN - 1) {
+		memcpy(search->held, buf + len - (BOUNDARY_LEN - 1),
+		    BOUNDARY_LEN - 1);
+		search->held_len = BOUNDARY_LEN - 1;
+	} else if (search->held_len > BOUNDARY_LEN - 1) {
+		n = search->held_len - (BOUNDARY_LEN - 1);
+		memmove(search->held, search->held + n, BOUNDARY_LEN - 1);
+		search->held_len = BOUNDARY_LEN - 1;
+	}
+	return 0;
+}
+
+/* RFC 2046 5.1.1; "=_" occurs in no quoted-printable or base64 (SIG-22). */
+static int
+choose_boundary(struct composed *composed, struct smime_error *err)
+{
+	struct search search;
+	unsigned char random[16];
+	size_t i;
+	int try;
+
+	for (try = 0; try < BOUNDARY_TRIES; try++) {
+		if (RAND_bytes(random, sizeof(random)) != 1)
+			return smime_error_crypto(err, "no random octets");
+		memcpy(composed->boundary, "=_", 3);
+		for (i = 0; i < sizeof(random); i++)
+			snprintf(composed->boundary + 2 + 2 * i, 3, "%02x",
+			    random[i]);
+		memset(&search, 0, sizeof(search));
+		search.needle = composed->boundary;
+		if (canon_write(composed->canon, search_sink, &search,
+		    err) != 0)
+			return -1;
+		if (!search.found)
+			return 0;
+	}
+	return smime_error_setx(err,
+	    "every boundary is found in the message");
+}
+
+/* ------------------------------------------------------------ detached --- */
+
+struct text {
+	char	*p;
+	size_t	 len;
+	size_t	 size;
+};
+
+static int
+text_sink(void *arg, const unsigned char *buf, size_t len)
+{
+	struct text *text = arg;
+
+	if (len > text->size - text->len)
+		return -1;
+	memcpy(text->p + text->len, buf, len);
+	text->len += len;
+	return 0;
+}
+
+static uint64_t
+base64_size(uint64_t len)
+{
+	uint64_t chars = (len + 2) / 3 * 4;
+
+	return chars + (chars + BASE64_LINE - 1) / BASE64_LINE * 2;
+}
+
+/* The second part and the end; the CRLF before a boundary is the boundary's. */
+static int
+detached_tail(struct composed *composed, const unsigned char *der, size_t len,
+    struct smime_error *err)
+{
+	struct text text = { NULL, 0, 0 };
+	struct encoder encoder;
+
+	text.size = 2 * (BOUNDARY_LEN + 8) + sizeof(part_header) +
+	    base64_size(len);
+	if ((text.p = OPENSSL_malloc(text.size)) == NULL)
+		return smime_error_setx(err, "out of memory");
+	text.len = (size_t)snprintf(text.p, text.size, "\r\n--%s\r\n%s",
+	    composed->boundary, part_header);
+	encoder_init(&encoder, ENCODE_BASE64, text_sink, &text);
+	if (encoder_write(&encoder, der, len) != 0 ||
+	    encoder_finish(&encoder, true) != 0) {
+		OPENSSL_free(text.p);
+		return smime_error_setx(err, "cannot encode the signature");
+	}
+	text.len += (size_t)snprintf(text.p + text.len, text.size - text.len,
+	    "--%s--\r\n", composed->boundary);
+	composed->tail.p = (unsigned char *)text.p;
+	composed->tail.len = text.len;
+	return 0;
+}
+
+static int
+make_detached(struct composed *composed, const unsigned char *der, size_t len,
+    struct smime_error *err)
+{
+	char line[BOUNDARY_LEN + 8];
+	struct der head;
+
+	if (choose_boundary(composed, err) != 0)
+		return -1;
+	snprintf(composed->type, sizeof(composed->type),
+	    "multipart/signed; protocol=\"application/pkcs7-signature\";\n"
+	    "\tmicalg=%s; boundary=\"%s\"",
+	    smime_digest_micalg(composed->digest), composed->boundary);
+	head.len = (size_t)snprintf(line, sizeof(line), "--%s\r\n",
+	    composed->boundary);
+	head.p = (unsigned char *)line;
+	if (!der_join(&composed->head, &head, 1))
+		return smime_error_setx(err, "out of memory");
+	return detached_tail(composed, der, len, err);
+}
+
+/* -------------------------------------------------------------- opaque --- */
+
+#define HEADERS_MAX	64	/* six headers of six octets, two OIDs */
+
+/*
+ * ContentInfo up to the content, from the inside out: the OCTET STRING in [0]
+ * behind eContentType, and every length around it grown by that much.
+ */
+static bool
+opaque_head(struct composed *composed, const struct cms_signed *cms)
+{
+	struct der data = oid(OID_DATA), type = oid(OID_SIGNED_DATA);
+	unsigned char buf[HEADERS_MAX + 256], *p = buf;
+	size_t octets = (size_t)composed->entity;
+	size_t content, encap, signed_data, outer, all;
+	struct der head;
+
+	content = der_header_size(octets) + octets;
+	encap = data.len + der_header_size(content) + content;
+	signed_data = cms->before.len + der_header_size(encap) + encap +
+	    cms->after.len;
+	outer = der_header_size(signed_data) + signed_data;
+	all = type.len + der_header_size(outer) + outer;
+	if (cms->before.len > 256)
+		return false;
+	p = der_put_header(p, TAG_SEQUENCE, all);
+	p = der_put(p, &type);
+	p = der_put_header(p, TAG_0, outer);
+	p = der_put_header(p, TAG_SEQUENCE, signed_data);
+	p = der_put(p, &cms->before);
+	p = der_put_header(p, TAG_SEQUENCE, encap);
+	p = der_put(p, &data);
+	p = der_put_header(p, TAG_0, content);
+	p = der_put_header(p, TAG_OCTETS, octets);
+	head.p = buf;
+	head.len = (size_t)(p - buf);
+	return der_join(&composed->head, &head, 1);
+}
+
+static int
+make_opaque(struct composed *composed, const struct cms_signed *cms,
+    struct smime_error *err)
+{
+	/* Our reader takes lengths of four octets, and others less. */
+	if (composed->entity > UINT32_MAX / 2)
+		return smime_error_setx(err,
+		    "the message is too long for signed-data");
+	if (!opaque_head(composed, cms) ||
+	    !der_join(&composed->tail, &cms->after, 1))
+		return smime_error_setx(err, "out of memory");
+	snprintf(composed->type, sizeof(composed->type), "%s",
+	    "application/pkcs7-mime; smime-type=signed-data;\n"
+	    "\tname=\"smime.p7m\"");
+	return 0;
+}
+
+/* -------------------------------------------------------------- public --- */
+
+static int
+take_digest(struct composed *composed, const struct cms_signed *cms,
+    struct smime_error *err)
+{
+	struct der want = algorithm_digest(composed->digest);
+
+	if (!der_equal(&cms->signer_digest, &want) ||
+	    cms->message_digest.len != smime_digest_size(composed->digest))
+		return smime_error_setx(err,
+		    "the signature is by another digest algorithm");
+	memcpy(composed->value, cms->message_digest.p,
+	    cms->message_digest.len);
+	return 0;
+}
+
+struct composed *
+compose_signed(struct canon *canon, enum smime_form form,
+    enum smime_digest digest, const unsigned char *der, size_t len,
+    struct smime_error *err)
+{
+	struct composed *composed;
+	struct cms_signed cms;
+	int rc;
+
+	if (cms_signed_read(der, len, &cms, err) != 0)
+		return NULL;
+	if ((composed = calloc(1, sizeof(*composed))) == NULL) {
+		smime_error_set(err, "a message");
+		return NULL;
+	}
+	composed->canon = canon;
+	composed->form = form;
+	composed->digest = digest;
+	composed->entity = canon_size(canon);
+	rc = take_digest(composed, &cms, err);
+	if (rc == 0)
+		rc = form == FORM_OPAQUE ? make_opaque(composed, &cms, err) :
+		    make_detached(composed, der, len, err);
+	if (rc != 0) {
+		composed_free(composed);
+		return NULL;
+	}
+	return composed;
+}
+
+void
+composed_free(struct composed *composed)
+{
+	if (composed == NULL)
+		return;
+	der_free(&composed->head);
+	der_free(&composed->tail);
+	free(composed);
+}
+
+const char *
+composed_content_type(const struct composed *composed)
+{
+	return composed->type;
+}
+
+const char *
+composed_encoding(const struct composed *composed)
+{
+	return composed->form == FORM_OPAQUE ? "base64" : NULL;
+}
+
+const char *
+composed_disposition(const struct composed *composed)
+{
+	return composed->form == FORM_OPAQUE ?
+	    "attachment; filename=\"smime.p7m\"" : NULL;
+}
+
+uint64_t
+composed_size(const struct composed *composed)
+{
+	uint64_t len = composed->head.len + composed->entity +
+	    composed->tail.len;
+
+	return composed->form == FORM_OPAQUE ? base64_size(len) : len;
+}
+
+/* ------------------------------------------------------------- writing --- */
+
+/* Between canon and the sink: digests and counts what goes past. */
+struct pass {
+	EVP_MD_CTX	*md;
+	uint64_t	 count;
+	struct encoder	*encoder;	/* opaque, else NULL */
+	smime_sink	 sink;
+	void		*arg;
+};
+
+static int
+put(struct pass *pass, const unsigned char *buf, size_t len)
+{
+	return pass->encoder != NULL ? encoder_write(pass->encoder, buf, len) :
+	    pass->sink(pass->arg, buf, len);
+}
+
+static int
+pass_sink(void *arg, const unsigned char *buf, size_t len)
+{
+	struct pass *pass = arg;
+
+	pass->count += len;
+	if (EVP_DigestUpdate(pass->md, buf, len) != 1)
+		return -1;
+	return put(pass, buf, len);
+}
+
+/* The entity that went past is the one that was signed (SIG-21). */
+static int
+compare(const struct composed *composed, struct pass *pass,
+    struct smime_error *err)
+{
+	unsigned char value[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	if (EVP_DigestFinal_ex(pass->md, value, &len) != 1)
+		return smime_error_crypto(err, "cannot digest the message");
+	if (pass->count != composed->entity ||
+	    len != smime_digest_size(composed->digest) ||
+	    CRYPTO_memcmp(value, composed->value, len) != 0)
+		return smime_error_setx(err,
+		    "the message read back is not the one that was signed");
+	return 0;
+}
+
+static int
+write_parts(struct composed *composed, struct pass *pass,
+    struct smime_error *err)
+{
+	if (put(pass, composed->head.p, composed->head.len) != 0)
+		return smime_error_setx(err, "the message was not taken");
+	if (canon_write(composed->canon, pass_sink, pass, err) != 0)
+		return smime_error_setx(err, "the message was not taken");
+	if (compare(composed, pass, err) != 0)
+		return -1;
+	if (put(pass, composed->tail.p, composed->tail.len) != 0 ||
+	    (pass->encoder != NULL &&
+	    encoder_finish(pass->encoder, true) != 0))
+		return smime_error_setx(err, "the message was not taken");
+	return 0;
+}
+
+int
+composed_write(struct composed *composed, smime_sink sink, void *arg,
+    struct smime_error *err)
+{
+	struct pass pass = { .sink = sink, .arg = arg };
+	struct encoder encoder;
+	int rc = -1;
+
+	if (composed->form == FORM_OPAQUE) {
+		encoder_init(&encoder, ENCODE_BASE64, sink, arg);
+		pass.encoder = &encoder;
+	}
+	if ((pass.md = EVP_MD_CTX_new()) != NULL &&
+	    EVP_DigestInit_ex(pass.md, smime_digest_md(composed->digest),
+	    NULL) == 1)
+		rc = write_parts(composed, &pass, err);
+	else
+		smime_error_crypto(err, "cannot digest the message");
+	EVP_MD_CTX_free(pass.md);
+	return rc;
+}

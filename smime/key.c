@@ -1,0 +1,159 @@
+/*
+ * key.c - private keys in files.
+ *
+ * Everything that held a key or a passphrase is wiped where it was ours.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+
+#include "internal.h"
+
+/* What OpenSSL asks us for, instead of the terminal. */
+struct question {
+	const char	*passphrase;
+	size_t		 len;
+	bool		 asked;
+};
+
+static int
+answer(char *buf, int size, int writing, void *arg)
+{
+	struct question *question = arg;
+
+	(void)writing;
+	question->asked = true;
+	if (question->passphrase == NULL || size < 0 ||
+	    question->len > (size_t)size)
+		return -1;
+	memcpy(buf, question->passphrase, question->len);
+	return (int)question->len;
+}
+
+/* PKCS#8 with or without encryption (RFC 5208 5, 6). */
+static EVP_PKEY *
+read_der(BIO *bio, const void *buf, size_t len, struct question *question)
+{
+	const unsigned char *p = buf;
+	PKCS8_PRIV_KEY_INFO *info;
+	EVP_PKEY *key = NULL;
+
+	info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)len);
+	if (info != NULL) {
+		key = EVP_PKCS82PKEY(info);
+		PKCS8_PRIV_KEY_INFO_free(info);
+		return key;
+	}
+	ERR_clear_error();
+	return d2i_PKCS8PrivateKey_bio(bio, NULL, answer, question);
+}
+
+static void
+explain(const char *what, const struct question *question,
+    struct smime_error *err)
+{
+	if (!question->asked)
+		smime_error_crypto(err, "%s holds no private key", what);
+	else if (question->passphrase == NULL)
+		smime_error_setx(err, "the private key in %s is encrypted and "
+		    "there is no passphrase for it", what);
+	else
+		smime_error_setx(err, "the passphrase does not open the "
+		    "private key in %s", what);
+	ERR_clear_error();
+}
+
+EVP_PKEY *
+key_read(const void *buf, size_t len, const char *passphrase,
+    size_t passphrase_len, const char *what, bool *encrypted,
+    struct smime_error *err)
+{
+	struct question question = { passphrase, passphrase_len, false };
+	EVP_PKEY *key = NULL;
+	BIO *bio;
+
+	ERR_clear_error();
+	if (len == 0 || len > INT_MAX) {
+		smime_error_setx(err, "%s is %s", what,
+		    len == 0 ? "empty" : "too long");
+		return NULL;
+	}
+	if ((bio = BIO_new_mem_buf(buf, (int)len)) == NULL) {
+		smime_error_setx(err, "out of memory");
+		return NULL;
+	}
+	if (*(const unsigned char *)buf == 0x30)
+		key = read_der(bio, buf, len, &question);
+	else
+		key = PEM_read_bio_PrivateKey(bio, NULL, answer, &question);
+	if (key == NULL)
+		explain(what, &question, err);
+	if (encrypted != NULL)
+		*encrypted = question.asked;
+	BIO_free(bio);
+	ERR_clear_error();
+	return key;
+}
+
+/* ------------------------------------------------------------- writing --- */
+
+/* EncryptedPrivateKeyInfo by PBES2 (RFC 8018 6.2), salt and IV by OpenSSL. */
+static X509_SIG *
+encrypt(EVP_PKEY *key, const char *passphrase, size_t len, int iterations)
+{
+	PKCS8_PRIV_KEY_INFO *info;
+	X509_ALGOR *scheme = NULL;
+	X509_SIG *sealed = NULL;
+
+	if ((info = EVP_PKEY2PKCS8(key)) == NULL)
+		return NULL;
+	scheme = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), iterations, NULL, 16,
+	    NULL, NID_hmacWithSHA256);
+	if (scheme != NULL)
+		sealed = PKCS8_set0_pbe(passphrase, (int)len, info, scheme);
+	if (sealed == NULL)
+		X509_ALGOR_free(scheme);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return sealed;
+}
+
+/* The text is copied out of the BIO, which would else own it. */
+static int
+take_text(BIO *bio, char **out, size_t *len, struct smime_error *err)
+{
+	char *text;
+	long n = BIO_get_mem_data(bio, &text);
+
+	if (n <= 0 || (*out = OPENSSL_malloc((size_t)n)) == NULL)
+		return smime_error_setx(err, "out of memory");
+	memcpy(*out, text, (size_t)n);
+	*len = (size_t)n;
+	return 0;
+}
+
+int
+key_write(EVP_PKEY *key, const char *passphrase, size_t passphrase_len,
+    int iterations, char **out, size_t *len, struct smime_error *err)
+{
+	X509_SIG *sealed = NULL;
+	BIO *bio = NULL;
+	int rc = -1;
+
+	ERR_clear_error();
+	if (passphrase_len == 0 || passphrase_len > INT_MAX)
+		return smime_error_setx(err, "the passphrase is empty");
+	if ((sealed = encrypt(key, passphrase, passphrase_len, iterations))
+	    == NULL || (bio = BIO_new(BIO_s_mem())) == NULL ||
+	    PEM_write_bio_PKCS8(bio, sealed) != 1)
+		smime_error_crypto(err, "cannot encrypt the private key");
+	else
+		rc = take_text(bio, out, len, err);
+	X509_SIG_free(sealed);
+	BIO_free(bio);
+	return rc;
+}
