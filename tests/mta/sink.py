@@ -1,7 +1,13 @@
-"""A next hop: an SMTP server that keeps what it is given, to the octet."""
+"""A next hop: an SMTP server that keeps what it is given, to the octet.
+
+As a program, sink.py DIRECTORY writes its port to DIRECTORY/port and each
+message to DIRECTORY/NUMBER.eml, until it is ended.
+"""
 import collections
+import os
 import re
 import socket
+import sys
 import threading
 
 Delivered = collections.namedtuple(
@@ -115,3 +121,26 @@ def _data(lines):
             return b"".join(out)
         out.append(line[1:] if line.startswith(b".") else line)
     raise ValueError("cut off in DATA")
+
+
+def main(directory):
+    sink = Sink()
+    with open(os.path.join(directory, "port.new"), "w",
+              encoding="ascii") as out:
+        out.write("%d\n" % sink.port)
+    os.rename(os.path.join(directory, "port.new"),
+              os.path.join(directory, "port"))
+    kept = 0
+    while True:
+        with sink.arrived:
+            sink.arrived.wait_for(lambda: sink.messages)
+            message = sink.messages.pop(0)
+        kept += 1
+        path = os.path.join(directory, "%04d.eml" % kept)
+        with open(path + ".new", "wb") as out:
+            out.write(message.data)
+        os.rename(path + ".new", path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
