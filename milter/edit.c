@@ -1,0 +1,185 @@
+/*
+ * edit.c - what is said to the MTA about a message, and nothing else.
+ *
+ * Traps that are kept here: libmilter's prototypes take char * for what they
+ * do not change; Postfix ends the replacement of a body at any other request
+ * and refuses a second one (MTA-02); libmilter cuts a piece of body above
+ * 65535 octets in two; a reply is a printf format to some readers, so '%' is
+ * doubled, and CR or LF in it is refused (MTA-14).
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+#define REPLY_MAX	400
+
+int
+edit_progress(SMFICTX *ctx, struct smime_error *err)
+{
+	if (smfi_progress(ctx) != MI_SUCCESS)
+		return smime_error_setx(err, "the MTA took no progress");
+	return 0;
+}
+
+/* -------------------------------------------------------------- header --- */
+
+static int
+change(SMFICTX *ctx, const struct edit_step *step, char *value,
+    struct smime_error *err)
+{
+	char *name = (char *)(uintptr_t)step->name;
+	int rc;
+
+	switch (step->action) {
+	case EDIT_ADD:
+		rc = smfi_addheader(ctx, name, value);
+		break;
+	case EDIT_CHANGE:
+		rc = smfi_chgheader(ctx, name, (int)step->index, value);
+		break;
+	case EDIT_DELETE:
+	default:
+		rc = smfi_chgheader(ctx, name, (int)step->index, NULL);
+		break;
+	}
+	if (rc != MI_SUCCESS)
+		return smime_error_setx(err,
+		    "the MTA did not take the change of %.60s", step->name);
+	return 0;
+}
+
+static int
+run_step(SMFICTX *ctx, const struct edit_step *step, bool leadspc,
+    struct smime_error *err)
+{
+	char *value;
+	size_t size;
+	int rc;
+
+	if (step->index > INT_MAX)
+		return smime_error_setx(err, "a field's index is too large");
+	if (step->action == EDIT_DELETE)
+		return change(ctx, step, NULL, err);
+	size = strlen(step->value) + 2;
+	if ((value = malloc(size)) == NULL)
+		return smime_error_set(err, "changing a field");
+	snprintf(value, size, "%s%s", leadspc ? " " : "", step->value);
+	rc = change(ctx, step, value, err);
+	free(value);
+	return rc;
+}
+
+int
+edit_header(SMFICTX *ctx, const struct edit_plan *plan, bool leadspc,
+    struct smime_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < plan->count; i++)
+		if (run_step(ctx, &plan->steps[i], leadspc, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- body --- */
+
+struct body {
+	SMFICTX			*ctx;
+	struct smime_error	*err;
+	size_t			 len;
+	bool			 sent;
+	unsigned char		 buf[MILTER_CHUNK_SIZE];
+};
+
+static int
+body_send(struct body *body)
+{
+	if (smfi_replacebody(body->ctx, body->buf, (int)body->len) !=
+	    MI_SUCCESS)
+		return smime_error_setx(body->err,
+		    "the MTA did not take the new body");
+	body->len = 0;
+	body->sent = true;
+	return 0;
+}
+
+static int
+body_write(void *arg, const unsigned char *buf, size_t len)
+{
+	struct body *body = arg;
+	size_t n;
+
+	while (len > 0) {
+		n = sizeof(body->buf) - body->len;
+		if (n > len)
+			n = len;
+		memcpy(body->buf + body->len, buf, n);
+		body->len += n;
+		buf += n;
+		len -= n;
+		if (body->len == sizeof(body->buf) && body_send(body) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+edit_body(SMFICTX *ctx, struct composed *composed, struct smime_error *err)
+{
+	struct body *body;
+	int rc = -1;
+
+	if ((body = malloc(sizeof(*body))) == NULL)
+		return smime_error_set(err, "replacing the body");
+	body->ctx = ctx;
+	body->err = err;
+	body->len = 0;
+	body->sent = false;
+	if (composed_write(composed, body_write, body, err) == -1)
+		goto out;
+	if ((body->len > 0 || !body->sent) && body_send(body) == -1)
+		goto out;
+	rc = 0;
+out:
+	if (rc == -1)
+		(void)smime_error_setx(err, "the new body was not written");
+	free(body);
+	return rc;
+}
+
+/* --------------------------------------------------------------- reply --- */
+
+static void
+reply_text(const char *text, char out[2 * REPLY_MAX + 1])
+{
+	size_t i, len = 0;
+	char c;
+
+	for (i = 0; text[i] != '\0' && i < REPLY_MAX; i++) {
+		c = text[i];
+		if ((unsigned char)c < 0x20 || (unsigned char)c >= 0x7f)
+			c = ' ';
+		out[len++] = c;
+		if (c == '%')
+			out[len++] = '%';
+	}
+	out[len] = '\0';
+}
+
+int
+edit_reply(SMFICTX *ctx, enum plan_action action, const char *text,
+    struct smime_error *err)
+{
+	char rcode[4], xcode[6], message[2 * REPLY_MAX + 1];
+	bool refuse = action == PLAN_REFUSE;
+
+	snprintf(rcode, sizeof(rcode), "%s", refuse ? "550" : "451");
+	snprintf(xcode, sizeof(xcode), "%s", refuse ? "5.7.1" : "4.7.1");
+	reply_text(text, message);
+	if (smfi_setreply(ctx, rcode, xcode, message) != MI_SUCCESS)
+		return smime_error_setx(err, "the MTA did not take the reply");
+	return 0;
+}

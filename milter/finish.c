@@ -1,0 +1,322 @@
+/*
+ * finish.c - the end of a message: sign, edit, answer, one line in the log.
+ *
+ * All that is done to a message is done here, in this order: decide what could
+ * not be decided before the body was known; sign and check; change the header;
+ * replace the body in one run. A failure anywhere becomes a temporary failure,
+ * on which an MTA discards whatever it was told before (SIG-60, MTA-16).
+ */
+#include <arpa/inet.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+/* Above this an MTA is told that we are at work before a signature. */
+#define PROGRESS_SIZE	(1024 * 1024)
+
+static int64_t
+now_microseconds(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
+		return 0;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* ----------------------------------------------------------- the line --- */
+
+static const char *
+client_text(const struct session *session, char *out, size_t size)
+{
+	const void *address;
+	const struct sockaddr_storage *client = &session->client;
+
+	if (!session->has_client)
+		return "local";
+	if (client->ss_family == AF_INET)
+		address = &((const struct sockaddr_in *)
+		    (const void *)client)->sin_addr;
+	else
+		address = &((const struct sockaddr_in6 *)
+		    (const void *)client)->sin6_addr;
+	if (inet_ntop(client->ss_family, address, out, (socklen_t)size) ==
+	    NULL)
+		return "unknown";
+	return out;
+}
+
+static void
+fill_report(const struct session *session, const struct outcome *outcome,
+    const char *client, int64_t microseconds, struct report *out)
+{
+	const struct message *message = &session->message;
+
+	memset(out, 0, sizeof(*out));
+	out->queue_id = message->queue_id;
+	out->plan = &message->plan;
+	out->outcome = outcome;
+	out->login = message->login;
+	out->client = client;
+	out->bytes = message->received;
+	out->microseconds = microseconds;
+	out->observed = message->conf != NULL &&
+	    message->conf->mode == MODE_OBSERVE;
+	if (!out->observed)
+		out->removed = message->removals.forged;
+}
+
+void
+message_log(const struct session *session, const struct outcome *outcome,
+    int64_t microseconds)
+{
+	char client[INET6_ADDRSTRLEN];
+	struct report report;
+
+	fill_report(session, outcome,
+	    client_text(session, client, sizeof(client)), microseconds,
+	    &report);
+	report_log(&report);
+}
+
+/* ------------------------------------------------------------- signing --- */
+
+/* Stands for the key process (outgoing.c), with what is learnt from it. */
+static int
+ask_key(void *arg, const struct key_request *request,
+    struct key_answer *answer, struct smime_error *err)
+{
+	struct session *session = arg;
+	struct service *service = session->service;
+
+	if (channel_ask(service->channels, request,
+	    session->message.conf->key_timeout, answer, err) == -1) {
+		if (channel_pool_usable(service->channels) == 0 &&
+		    service->broken != NULL)
+			service->broken();
+		return -1;
+	}
+	if (answer->status == KEY_WRONG_DIGEST)
+		digest_learn(service->hints, request->address,
+		    answer->digest);
+	return 0;
+}
+
+static int
+refill(struct message *message)
+{
+	unsigned char *buf;
+	uint64_t at = 0;
+	size_t got;
+	int rc = -1;
+
+	if ((buf = malloc(65536)) == NULL)
+		return smime_error_set(&message->err, "reading the body");
+	for (;;) {
+		if (spool_read(message->spool, at, buf, 65536, &got,
+		    &message->err) == -1)
+			goto out;
+		if (got == 0)
+			break;
+		if (canon_body(message->canon, buf, got, &message->err) == -1)
+			goto out;
+		at += got;
+	}
+	rc = 0;
+out:
+	free(buf);
+	return rc;
+}
+
+/* The rule that applies wants another signed part than was begun. */
+static int
+begin_again(struct session *session, struct canon_result *result)
+{
+	struct message *message = &session->message;
+
+	if (message->spool == NULL)
+		return smime_error_setx(&message->err,
+		    "the body was not kept");
+	canon_free(message->canon);
+	message->canon = NULL;
+	if (message_begin_canon(session) == -1 || refill(message) == -1)
+		return -1;
+	return canon_finish(message->canon, result, &message->err);
+}
+
+/* What had to wait for the body is decided now. */
+static int
+decide_late(struct session *session, struct canon_result *result)
+{
+	struct message *message = &session->message;
+	struct facts facts;
+
+	message_facts(session, &facts);
+	facts.size = message->received;
+	facts.has_calendar = message->canon != NULL && result->has_calendar;
+	message_decide(session, &facts);
+	if (message->plan.action == PLAN_LATER)
+		return smime_error_setx(&message->err,
+		    "no decision at the end of the message");
+	if (message->plan.action == PLAN_SIGN && message->canon != NULL &&
+	    message->plan.rule->header_protection != message->protect)
+		return begin_again(session, result);
+	return 0;
+}
+
+static int
+sign(struct session *session, SMFICTX *ctx,
+    const struct canon_result *result, struct outcome *out)
+{
+	struct message *message = &session->message;
+
+	if (message->too_large) {
+		outcome_cannot_sign(&message->plan, WHY_TOO_LARGE, NULL, out);
+		return 0;
+	}
+	if (message->canon == NULL)
+		return smime_error_setx(&message->err, "no body was kept");
+	if (message->received > PROGRESS_SIZE &&
+	    edit_progress(ctx, &message->err) == -1)
+		return -1;
+	outgoing_sign(&message->plan, message->canon, result,
+	    message->digest, message->queue_id, time(NULL), ask_key, session,
+	    session->service->checks, out);
+	return 0;
+}
+
+static int
+work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
+{
+	struct message *message = &session->message;
+	struct canon_result result;
+
+	memset(&result, 0, sizeof(result));
+	if (message->failed || message->conf == NULL)
+		return -1;
+	if (message->canon != NULL &&
+	    canon_finish(message->canon, &result, &message->err) == -1)
+		return -1;
+	if (message->plan.action == PLAN_LATER &&
+	    decide_late(session, &result) == -1)
+		return -1;
+	if (message->plan.action == PLAN_SIGN)
+		return sign(session, ctx, &result, out);
+	outcome_from_plan(&message->plan, out);
+	return 0;
+}
+
+/* -------------------------------------------------------------- answer --- */
+
+static int
+edit(struct session *session, SMFICTX *ctx, struct outcome *outcome)
+{
+	struct message *message = &session->message;
+	bool outgoing = message->plan.action != PLAN_NOT_OURS;
+	struct edit_plan plan;
+	int rc = -1;
+
+	if (edit_plan_make(&plan, &message->header, &message->removals,
+	    outgoing, outcome->composed, &message->err) == -1)
+		goto out;
+	if (edit_header(ctx, &plan, session->leadspc, &message->err) == -1)
+		goto out;
+	if (outcome->composed != NULL &&
+	    edit_body(ctx, outcome->composed, &message->err) == -1)
+		goto out;
+	rc = 0;
+out:
+	edit_plan_clear(&plan);
+	return rc;
+}
+
+static sfsistat
+reply(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
+{
+	struct message *message = &session->message;
+	struct plan plan = message->plan;
+	struct smime_error err = { "" };
+	char text[401];
+
+	plan.action = outcome->action;
+	plan.why = outcome->why;
+	if (message->conf != NULL) {
+		text_reply(message->conf, &plan,
+		    outcome->why == WHY_INTERNAL ? NULL : outcome->detail,
+		    text, sizeof(text));
+		/* Without its text the answer is still the answer. */
+		if (edit_reply(ctx, outcome->action, text, &err) == -1)
+			log_warning("%s: %s", message->queue_id, err.text);
+	}
+	return outcome->action == PLAN_REFUSE ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
+/*
+ * Observing changes nothing but one field; a fault of ours is reported there
+ * too, for the message would leave as it is without us.
+ */
+static sfsistat
+observe(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
+{
+	struct message *message = &session->message;
+	struct edit_step step = { EDIT_ADD, REPORT_HEADER, 1, NULL };
+	struct edit_plan plan = { &step, 1, 1 };
+	struct report report;
+	char value[1024];
+
+	if (message->plan.action == PLAN_NOT_OURS)
+		return SMFIS_CONTINUE;
+	fill_report(session, outcome, "", 0, &report);
+	report_header(&report, value, sizeof(value));
+	step.value = value;
+	if (edit_header(ctx, &plan, session->leadspc, &message->err) == -1)
+		log_warning("%s: %s", message->queue_id, message->err.text);
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
+answer(struct session *session, SMFICTX *ctx, struct outcome *outcome)
+{
+	struct message *message = &session->message;
+
+	if (message->conf != NULL && message->conf->mode == MODE_OBSERVE)
+		return observe(session, ctx, outcome);
+	switch (outcome->action) {
+	case PLAN_SIGN:
+	case PLAN_PASS:
+	case PLAN_NOT_OURS:
+		if (edit(session, ctx, outcome) == 0)
+			return SMFIS_CONTINUE;
+		outcome_fault(message->err.text, outcome);
+		break;
+	case PLAN_REFUSE:
+	case PLAN_TEMPFAIL:
+		break;
+	case PLAN_LATER:
+		outcome_fault("no decision", outcome);
+		break;
+	}
+	return reply(session, ctx, outcome);
+}
+
+sfsistat
+message_finish(struct session *session, SMFICTX *ctx, const char *queue_id)
+{
+	struct outcome outcome;
+	int64_t began = now_microseconds();
+	sfsistat status;
+
+	memset(&outcome, 0, sizeof(outcome));
+	message_queue_id(session, queue_id);
+	if (work_out(session, ctx, &outcome) == -1) {
+		message_fault(session);
+		outcome_fault(session->message.err.text, &outcome);
+	}
+	status = answer(session, ctx, &outcome);
+	message_log(session, &outcome, now_microseconds() - began);
+	outcome_clear(&outcome);
+	message_reset(session);
+	return status;
+}

@@ -1,0 +1,404 @@
+/*
+ * session.c - what is known of a connection and of its message.
+ *
+ * The steps up to the body answer nothing (callbacks.c says why), so what goes
+ * wrong there is kept in the message and answered at its end with a temporary
+ * failure. Everything from outside has a ceiling: recipients beyond theirs are
+ * dropped but remembered as having been there, fields beyond theirs are looked
+ * at for forged results and then forgotten.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "session.h"
+
+struct session *
+session_new(struct service *service, bool leadspc)
+{
+	struct session *session;
+
+	if ((session = calloc(1, sizeof(*session))) == NULL)
+		return NULL;
+	session->service = service;
+	session->leadspc = leadspc;
+	return session;
+}
+
+void
+session_free(struct session *session)
+{
+	if (session == NULL)
+		return;
+	message_reset(session);
+	free(session);
+}
+
+/*
+ * A name that does not fit is not cut, for a cut one may be somebody else's.
+ */
+static int
+copy_name(char *out, size_t size, const char *text, const char *what,
+    struct smime_error *err)
+{
+	size_t len;
+
+	out[0] = '\0';
+	if (text == NULL)
+		return 0;
+	if ((len = strlen(text)) >= size)
+		return smime_error_setx(err, "%s of %zu octets", what, len);
+	memcpy(out, text, len + 1);
+	return 0;
+}
+
+void
+session_connect(struct session *session, const struct sockaddr *client,
+    const char *daemon)
+{
+	size_t len = 0;
+
+	memset(&session->client, 0, sizeof(session->client));
+	if (client != NULL && client->sa_family == AF_INET)
+		len = sizeof(struct sockaddr_in);
+	else if (client != NULL && client->sa_family == AF_INET6)
+		len = sizeof(struct sockaddr_in6);
+	session->has_client = len > 0;
+	if (len > 0)
+		memcpy(&session->client, client, len);
+	/* A name too long is asked for again, and fails, at MAIL. */
+	(void)copy_name(session->daemon, sizeof(session->daemon), daemon,
+	    "daemon name", NULL);
+}
+
+/* ------------------------------------------------------------- message --- */
+
+void
+message_reset(struct session *session)
+{
+	struct message *message = &session->message;
+	size_t i;
+
+	if (message->active)
+		atomic_fetch_sub(&session->service->active, 1);
+	for (i = 0; i < message->recipient_count; i++)
+		free(message->recipients[i]);
+	free(message->recipients);
+	header_clear(&message->header);
+	removals_clear(&message->removals);
+	canon_free(message->canon);
+	spool_free(message->spool);
+	conf_unref(message->conf);
+	memset(message, 0, sizeof(*message));
+}
+
+void
+message_fault(struct session *session)
+{
+	struct message *message = &session->message;
+
+	message->failed = true;
+	(void)smime_error_setx(&message->err, "internal error");
+	canon_free(message->canon);
+	message->canon = NULL;
+	spool_free(message->spool);
+	message->spool = NULL;
+}
+
+/*
+ * The sender matters only for being empty: smtpd hands it over with brackets,
+ * cleanup without (MTA-23).
+ */
+static void
+set_sender(struct message *message, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || strcmp(text, "<>") == 0)
+		return;
+	if (!address_canonical(text, len, message->sender))
+		smime_printable(text, len, message->sender,
+		    sizeof(message->sender));
+}
+
+void
+message_begin(struct session *session, char **argv, const char *login,
+    const char *daemon)
+{
+	struct message *message = &session->message;
+	size_t i;
+
+	message_reset(session);
+	message->active = true;
+	atomic_fetch_add(&session->service->active, 1);
+	message->conf = conf_current();
+	if (daemon == NULL)
+		daemon = session->daemon;
+	if (message->conf == NULL || argv == NULL || argv[0] == NULL ||
+	    copy_name(message->login, sizeof(message->login), login, "login",
+	    &message->err) == -1 ||
+	    copy_name(message->daemon, sizeof(message->daemon), daemon,
+	    "daemon name", &message->err) == -1) {
+		message_fault(session);
+		return;
+	}
+	set_sender(message, argv[0]);
+	for (i = 1; argv[i] != NULL; i++)
+		if (strcasecmp(argv[i], "SMTPUTF8") == 0)
+			message->smtputf8 = true;
+}
+
+static int
+keep_recipient(struct message *message, const char *address)
+{
+	char canonical[ADDRESS_MAX + 1];
+	char **grown;
+
+	if (!address_canonical(address, strlen(address), canonical))
+		smime_printable(address, strlen(address), canonical,
+		    sizeof(canonical));
+	grown = reallocarray(message->recipients,
+	    message->recipient_count + 1, sizeof(*grown));
+	if (grown == NULL)
+		return smime_error_set(&message->err, "keeping a recipient");
+	message->recipients = grown;
+	if ((grown[message->recipient_count] = strdup(canonical)) == NULL)
+		return smime_error_set(&message->err, "keeping a recipient");
+	message->recipient_count++;
+	return 0;
+}
+
+void
+message_recipient(struct session *session, const char *address)
+{
+	struct message *message = &session->message;
+
+	if (message->failed || message->conf == NULL)
+		return;
+	if (message->recipient_count >= message->conf->max_recipients)
+		message->more_recipients = true;
+	else if (keep_recipient(message, address) == -1)
+		message_fault(session);
+}
+
+/* -------------------------------------------------------------- header --- */
+
+/*
+ * Forged results are looked for in every field, also where the header is too
+ * long to be kept (HDR-12, MTA-37).
+ */
+static int
+look_at_field(struct message *message, const struct header_field *field)
+{
+	if (removals_field(&message->removals, message->conf, field,
+	    &message->err) == -1)
+		return -1;
+	if (message->header_over)
+		return 0;
+	if (message->conf->max_header > 0 && message->header.bytes +
+	    field->name_len + field->value_len > message->conf->max_header) {
+		message->header_over = true;
+		return 0;
+	}
+	return header_add(&message->header, field->name, field->name_len,
+	    field->value, field->value_len, 0, &message->err);
+}
+
+void
+message_field(struct session *session, const char *name, const char *value)
+{
+	struct message *message = &session->message;
+	struct header_field field;
+	char *spaced = NULL;
+	size_t len = strlen(value);
+
+	if (message->failed || message->conf == NULL)
+		return;
+	/* Without SMFIP_HDR_LEADSPC the MTA has taken one space (MTA-06). */
+	if (!session->leadspc) {
+		if ((spaced = malloc(len + 2)) == NULL) {
+			message_fault(session);
+			return;
+		}
+		spaced[0] = ' ';
+		memcpy(spaced + 1, value, len + 1);
+		value = spaced;
+		len++;
+	}
+	field.name = (char *)(uintptr_t)name;
+	field.name_len = strlen(name);
+	field.value = (char *)(uintptr_t)value;
+	field.value_len = len;
+	if (look_at_field(message, &field) == -1)
+		message_fault(session);
+	free(spaced);
+}
+
+void
+message_facts(const struct session *session, struct facts *out)
+{
+	const struct message *message = &session->message;
+
+	memset(out, 0, sizeof(*out));
+	out->login = message->login;
+	if (session->has_client)
+		out->client =
+		    (const struct sockaddr *)(const void *)&session->client;
+	out->local = policy_client_is_local(out->client);
+	out->daemon = message->daemon;
+	out->sender = message->sender;
+	out->recipients = (const char *const *)message->recipients;
+	out->recipient_count = message->recipient_count;
+	out->more_recipients = message->more_recipients;
+	out->header = &message->header;
+	out->size = UINT64_MAX;
+}
+
+/*
+ * A header of which only the beginning is known must not be signed: what lies
+ * behind the ceiling may be a second From.
+ */
+void
+message_decide(struct session *session, const struct facts *facts)
+{
+	struct plan *plan = &session->message.plan;
+
+	policy_decide(session->message.conf, facts, plan);
+	if (session->message.header_over &&
+	    (plan->action == PLAN_SIGN || plan->action == PLAN_LATER)) {
+		plan->action = policy_cannot_sign(plan);
+		plan->why = WHY_TOO_LARGE;
+	}
+}
+
+/*
+ * Which rule will apply is not known before the end of the body; where they
+ * differ in what the signed part holds, the body itself is kept as well.
+ */
+static bool
+protection_varies(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->rule_count; i++)
+		if (conf->rules[i].header_protection !=
+		    conf->default_rule.header_protection)
+			return true;
+	return false;
+}
+
+int
+message_begin_canon(struct session *session)
+{
+	struct message *message = &session->message;
+	struct canon_settings settings;
+
+	outgoing_settings(message->conf, &message->plan, message->smtputf8,
+	    &settings);
+	message->protect = settings.header_protection;
+	message->digest = digest_hint(session->service->hints,
+	    message->plan.from);
+	message->canon = canon_new(&settings, &message->header,
+	    message->digest, &message->err);
+	return message->canon == NULL ? -1 : 0;
+}
+
+static void
+begin_body(struct session *session)
+{
+	struct message *message = &session->message;
+
+	if (message_begin_canon(session) == -1) {
+		message_fault(session);
+		return;
+	}
+	if (message->plan.action != PLAN_LATER ||
+	    !protection_varies(message->conf))
+		return;
+	message->spool = spool_new(message->conf->spool_dir,
+	    message->conf->spool_memory);
+	if (message->spool == NULL)
+		message_fault(session);
+}
+
+void
+message_queue_id(struct session *session, const char *queue_id)
+{
+	char *out = session->message.queue_id;
+
+	if (queue_id != NULL && queue_id[0] != '\0')
+		smime_printable(queue_id, strlen(queue_id), out,
+		    sizeof(session->message.queue_id));
+}
+
+/*
+ * Whether the message may go on without us, which is answered once: neither
+ * abort nor end of message follows.
+ */
+static bool
+is_done(const struct message *message)
+{
+	bool outgoing = message->plan.action != PLAN_NOT_OURS;
+
+	if (message->plan.action != PLAN_PASS &&
+	    message->plan.action != PLAN_NOT_OURS)
+		return false;
+	if (message->conf->mode == MODE_OBSERVE)
+		return !outgoing;
+	return !removals_any(&message->removals, outgoing);
+}
+
+enum session_answer
+message_header_end(struct session *session, const char *queue_id)
+{
+	struct message *message = &session->message;
+	struct outcome outcome;
+	struct facts facts;
+
+	message_queue_id(session, queue_id);
+	if (message->failed || message->conf == NULL)
+		return SESSION_GO_ON;
+	message_facts(session, &facts);
+	message_decide(session, &facts);
+	if (is_done(message)) {
+		outcome_from_plan(&message->plan, &outcome);
+		message_log(session, &outcome, 0);
+		message_reset(session);
+		return SESSION_ACCEPT;
+	}
+	if (message->plan.action == PLAN_SIGN ||
+	    message->plan.action == PLAN_LATER)
+		begin_body(session);
+	return SESSION_GO_ON;
+}
+
+/* ---------------------------------------------------------------- body --- */
+
+static void
+drop_body(struct message *message)
+{
+	message->too_large = true;
+	canon_free(message->canon);
+	message->canon = NULL;
+	spool_free(message->spool);
+	message->spool = NULL;
+}
+
+void
+message_body(struct session *session, const unsigned char *buf, size_t len)
+{
+	struct message *message = &session->message;
+
+	message->received += len;
+	if (message->failed || message->canon == NULL)
+		return;
+	if (message->conf->max_message > 0 &&
+	    message->received > message->conf->max_message) {
+		drop_body(message);
+		return;
+	}
+	if (canon_body(message->canon, buf, len, &message->err) == -1 ||
+	    (message->spool != NULL &&
+	    spool_write(message->spool, buf, len, &message->err) == -1))
+		message_fault(session);
+}

@@ -1,0 +1,136 @@
+/*
+ * session.h - what the files that speak with libmilter share: callbacks.c
+ * (the calls that come in), session.c (what is known of a message), finish.c
+ * (its end) and edit.c (the calls that go out). Nobody else includes it, so
+ * that the tools and the tests of everything else need no libmilter.
+ *
+ * Two lifetimes: a session from connect to close, a message from MAIL to its
+ * end. libmilter moves a session from thread to thread but never runs two of
+ * its callbacks at once.
+ */
+#ifndef SAMPUL_SESSION_H
+#define SAMPUL_SESSION_H
+
+#include <stdatomic.h>
+
+#include <libmilter/mfapi.h>
+
+#include "milter.h"
+
+#define LOGIN_MAX	512
+#define DAEMON_MAX	256
+
+/* What all sessions of the process share. */
+struct service {
+	struct channel_pool	*channels;
+	struct check_cache	*checks;
+	struct digest_hints	*hints;
+	void			(*broken)(void); /* no channel works any more */
+	atomic_uint		 active;	/* messages begun, not ended */
+	atomic_bool		 leadspc;	/* as last negotiated */
+};
+
+struct message {
+	bool			 active;
+	struct conf		*conf;		/* counted */
+	char			 login[LOGIN_MAX];
+	char			 daemon[DAEMON_MAX];
+	char			 sender[ADDRESS_MAX + 1];
+	bool			 smtputf8;
+	char			**recipients;
+	size_t			 recipient_count;
+	bool			 more_recipients;
+
+	struct header_list	 header;
+	struct removals		 removals;
+	bool			 header_over;	/* more than max_header */
+
+	struct plan		 plan;
+	struct canon		*canon;		/* NULL: body is not wanted */
+	enum smime_digest	 digest;	/* that canon was begun with */
+	bool			 protect;	/* likewise */
+	struct spool		*spool;		/* the body, should another
+						 * canon have to be begun */
+	uint64_t		 received;
+	bool			 too_large;
+	bool			 failed;	/* a fault of ours, in err */
+	struct smime_error	 err;
+	char			 queue_id[CHANNEL_QUEUE_ID_MAX + 1];
+};
+
+struct session {
+	struct service		*service;
+	bool			 leadspc;	/* values keep their space */
+	bool			 has_client;
+	struct sockaddr_storage	 client;
+	char			 daemon[DAEMON_MAX];
+	struct message		 message;
+};
+
+/* What is answered at the end of the header. */
+enum session_answer {
+	SESSION_GO_ON,
+	SESSION_ACCEPT		/* nothing will be done to this message */
+};
+
+struct session *session_new(struct service *service, bool leadspc);
+void	 session_free(struct session *session);
+/* client NULL: not an internet address. daemon may be NULL here and below. */
+void	 session_connect(struct session *session,
+	    const struct sockaddr *client, const char *daemon);
+/*
+ * One message: what fails is remembered and answered at its end, since the
+ * steps before take no reply.
+ */
+void	 message_begin(struct session *session, char **argv,
+	    const char *login, const char *daemon);
+void	 message_recipient(struct session *session, const char *address);
+void	 message_field(struct session *session, const char *name,
+	    const char *value);
+enum session_answer message_header_end(struct session *session,
+	    const char *queue_id);
+void	 message_body(struct session *session, const unsigned char *buf,
+	    size_t len);
+/* Safe at any time and any number of times. */
+void	 message_reset(struct session *session);
+
+/* For session.c and finish.c. */
+void	 message_fault(struct session *session);
+void	 message_facts(const struct session *session, struct facts *out);
+void	 message_decide(struct session *session, const struct facts *facts);
+int	 message_begin_canon(struct session *session);
+void	 message_queue_id(struct session *session, const char *queue_id);
+/* The one INFO line. */
+void	 message_log(const struct session *session,
+	    const struct outcome *outcome, int64_t microseconds);
+
+/* ------------------------------------------------------------ finish.c --- */
+
+/* Signs, edits or answers; the message is over afterwards. */
+sfsistat message_finish(struct session *session, SMFICTX *ctx,
+	    const char *queue_id);
+
+/* -------------------------------------------------------------- edit.c --- */
+
+/*
+ * The only calls to libmilter's editing functions. Each fails at the first
+ * call that fails: the message must then be answered with a temporary failure
+ * (MTA-16). leadspc: values carry their leading space (MTA-06).
+ */
+int	 edit_progress(SMFICTX *ctx, struct smime_error *err);
+int	 edit_header(SMFICTX *ctx, const struct edit_plan *plan, bool leadspc,
+	    struct smime_error *err);
+/* All of the new body in one run (MTA-02). */
+int	 edit_body(SMFICTX *ctx, struct composed *composed,
+	    struct smime_error *err);
+/* 550 5.7.1 for PLAN_REFUSE, 451 4.7.1 for PLAN_TEMPFAIL. */
+int	 edit_reply(SMFICTX *ctx, enum plan_action action, const char *text,
+	    struct smime_error *err);
+
+/* --------------------------------------------------------- callbacks.c --- */
+
+/* What libmilter is given; service is what the sessions will share. */
+extern const struct smfiDesc callbacks;
+void	 callbacks_use(struct service *service);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * text.c - what a mailbox user reads when a message is not taken.
+ *
+ * The sentence stands in an SMTP reply and from there in a window or a bounce.
+ * It says what was wrong and what the reader can do, and whom to ask; it names
+ * no component of ours. Printable ASCII, one line: whatever comes from outside
+ * is made so and cut.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "milter.h"
+
+#define SHOWN_MAX	121	/* octets of an address or a reason, and NUL */
+
+struct sentence {
+	const char	*id;
+	const char	*en;
+};
+
+/* "%s" stands for the From address. */
+static const struct sentence not_owner = {
+	"akun Anda tidak berhak memakai alamat pengirim %s. Pilih alamat "
+	    "Anda sendiri di kolom Dari, atau minta pengelola memberi hak "
+	    "atas alamat itu.",
+	"your account may not use the sender address %s. Choose your own "
+	    "address in the From field, or ask the administrator for the "
+	    "right to use that one."
+};
+
+static const struct sentence no_certificate = {
+	"belum ada sertifikat yang dapat dipakai untuk %s. Minta pengelola "
+	    "memasang atau memperbarui sertifikat Anda.",
+	"there is no usable certificate for %s. Ask the administrator to "
+	    "install or renew your certificate."
+};
+
+static const struct sentence too_large = {
+	"pesan terlalu besar untuk ditandatangani. Kecilkan lampiran, atau "
+	    "bagikan lewat tautan, lalu kirim lagi.",
+	"the message is too large to be signed. Make its attachments smaller "
+	    "or share them by a link, and send it again."
+};
+
+static const struct sentence unsignable = {
+	"pesan ini tidak dapat ditandatangani tanpa mengubah isinya. Kirim "
+	    "pesan yang diteruskan sebagai lampiran PDF atau ZIP.",
+	"this message cannot be signed without changing what it holds. Send "
+	    "a forwarded message as a PDF or ZIP attachment."
+};
+
+static const struct sentence temporary = {
+	"ada gangguan sementara pada layanan tanda tangan. Coba lagi beberapa "
+	    "menit lagi.",
+	"the signing service has a temporary fault. Try again in a few "
+	    "minutes."
+};
+
+static const struct sentence from_sentences[] = {
+	[ADDRESS_OK] = {
+		"alamat pengirim tidak dapat dipakai. Periksa kolom Dari.",
+		"the sender address cannot be used. Check the From field."
+	},
+	[ADDRESS_MISSING] = {
+		"kolom Dari (From) kosong. Isi dengan alamat Anda.",
+		"the From field is missing. Put your address there."
+	},
+	[ADDRESS_SEVERAL_FIELDS] = {
+		"ada lebih dari satu kolom Dari (From). Pesan hanya boleh "
+		    "memuat satu.",
+		"there is more than one From field. A message may have only "
+		    "one."
+	},
+	[ADDRESS_SEVERAL] = {
+		"kolom Dari (From) memuat lebih dari satu alamat. Pakai satu "
+		    "alamat saja.",
+		"the From field holds more than one address. Use one only."
+	},
+	[ADDRESS_GROUP] = {
+		"kolom Dari (From) memuat grup. Pakai satu alamat saja.",
+		"the From field holds a group. Use one address."
+	},
+	[ADDRESS_SYNTAX] = {
+		"isi kolom Dari (From) bukan alamat surel yang sah. Periksa "
+		    "pengaturan akun Anda.",
+		"the From field holds no valid address. Check the settings "
+		    "of your account."
+	},
+	[ADDRESS_ODD_FORM] = {
+		"alamat di kolom Dari (From) ditulis dengan cara yang tidak "
+		    "biasa. Tulis sebagai nama@domain saja.",
+		"the address in the From field is written in an unusual way. "
+		    "Write it as name@domain."
+	},
+	[ADDRESS_DISPLAY_NAME] = {
+		"nama pengirim menampilkan alamat lain daripada alamat yang "
+		    "dipakai. Ubah nama pengirim di pengaturan akun Anda.",
+		"the sender's display name shows another address than the one "
+		    "used. Change the name in the settings of your account."
+	},
+	[ADDRESS_TOO_LONG] = {
+		"alamat di kolom Dari (From) terlalu panjang.",
+		"the address in the From field is too long."
+	},
+};
+
+static const struct sentence *
+from_sentence(enum address_result result)
+{
+	if ((size_t)result >=
+	    sizeof(from_sentences) / sizeof(from_sentences[0]))
+		result = ADDRESS_OK;
+	return &from_sentences[result];
+}
+
+static const struct sentence *
+sentence_for(const struct plan *plan)
+{
+	switch (plan->why) {
+	case WHY_NOT_OWNER:
+		return &not_owner;
+	case WHY_FROM:
+		return from_sentence(plan->from_result);
+	case WHY_NO_CERTIFICATE:
+		return &no_certificate;
+	case WHY_TOO_LARGE:
+		return &too_large;
+	case WHY_UNSIGNABLE:
+		return &unsignable;
+	default:
+		return &temporary;
+	}
+}
+
+/* The sentence with the address in the place of its "%s". */
+static void
+put_address(const char *sentence, const char *address, char *out, size_t size)
+{
+	const char *mark = strstr(sentence, "%s");
+
+	if (mark == NULL)
+		snprintf(out, size, "%s", sentence);
+	else
+		snprintf(out, size, "%.*s%s%s", (int)(mark - sentence),
+		    sentence, address, mark + 2);
+}
+
+static const char *
+opening(bool id, enum plan_action action)
+{
+	if (action == PLAN_REFUSE)
+		return id ? "Pesan tidak dikirim: " : "Message not sent: ";
+	return id ? "Pesan belum dikirim: " : "Message not sent yet: ";
+}
+
+static void
+shown(const char *text, char out[SHOWN_MAX])
+{
+	smime_printable(text, strlen(text), out, SHOWN_MAX);
+}
+
+void
+text_reply(const struct conf *conf, const struct plan *plan,
+    const char *detail, char *out, size_t size)
+{
+	char address[SHOWN_MAX], reason[SHOWN_MAX], help[SHOWN_MAX];
+	char sentence[512], text[1024];
+	const struct sentence *chosen = sentence_for(plan);
+	bool id = conf->language == LANGUAGE_ID;
+
+	shown(plan->from, address);
+	shown(detail != NULL ? detail : "", reason);
+	shown(conf->help != NULL ? conf->help : "", help);
+	put_address(id ? chosen->id : chosen->en, address, sentence,
+	    sizeof(sentence));
+	snprintf(text, sizeof(text), "%s%s%s%s%s", opening(id, plan->action),
+	    sentence, help[0] == '\0' ? "" : id ? " Bantuan: " : " Help: ",
+	    help, help[0] == '\0' ? "" : ".");
+	/* The reason stands last: it is the first to be cut. */
+	if (reason[0] != '\0' && strlen(text) + strlen(reason) + 3 <= 400)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    " (%s)", reason);
+	smime_printable(text, strlen(text), out, size < 401 ? size : 401);
+}
