@@ -192,13 +192,13 @@ header_parse(struct header_list *list, const void *buf, size_t len,
 			off += line.full;
 			break;
 		}
-		if (off == 0 && line.len >= 5 &&
-		    memcmp(line.p, "From ", 5) == 0) {
-			off += line.full;
+		if ((name = field_name(&line, &colon)) == 0) {
+			if (off != 0 || line.len < 5 ||
+			    memcmp(line.p, "From ", 5) != 0)
+				break;
+			off += line.full;	/* of an mbox */
 			continue;
 		}
-		if ((name = field_name(&line, &colon)) == 0)
-			break;
 		extent = field_extent(line.p, len - off, &end);
 		if (header_add(list, line.p, name, line.p + colon + 1,
 		    end - colon - 1, max_bytes, err) == -1)
