@@ -321,11 +321,16 @@ class Site:
 
     def children(self):
         """{user name: pid} of the supervisor's children."""
-        out = subprocess.run(
-            ["/usr/bin/ps", "-o", "pid=,uid=", "--ppid",
-             str(self.process.pid)], capture_output=True, check=False)
-        return {pwd.getpwuid(int(uid)).pw_name: int(pid) for pid, uid in
-                (line.split() for line in out.stdout.decode().splitlines())}
+        found = {}
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            status = rig.read("/proc/%s/status" % name)
+            lines = dict(line.split(":\t", 1) for line in
+                         status.splitlines() if ":\t" in line)
+            if lines.get("PPid") == str(self.process.pid) and \
+                    not lines.get("State", "Z").startswith("Z"):
+                uid = int(lines["Uid"].split()[0])
+                found[pwd.getpwuid(uid).pw_name] = int(name)
+        return found
 
     def add(self, server):
         """A server to be stopped with the site."""

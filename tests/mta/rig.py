@@ -70,7 +70,7 @@ def read(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
