@@ -130,6 +130,7 @@ struct subject {
 	struct der		 cert_der;
 	unsigned char		 hash[32];	/* SHA-256 of cert_der */
 	X509			*cert;
+	bool			 fresh;		/* not from the cache */
 	enum smime_digest	 digest;
 	const unsigned char	*digest_value;
 	const char		*address;
@@ -308,8 +309,7 @@ load_certificate(struct subject *subject, struct check_cache *cache,
 	if (cert_key_problem(X509_get0_pubkey(subject->cert)) != CERT_OK)
 		return smime_error_setx(err,
 		    "the signer's key is not one that we sign with");
-	if (cache != NULL)
-		cache_put(cache, subject->hash, subject->cert);
+	subject->fresh = true;
 	return 0;
 }
 
@@ -405,6 +405,9 @@ signature_check(const unsigned char *der, size_t len,
 			goto out;
 		}
 	rc = verify(&subject, err);
+	/* Only what was good for something may push others out. */
+	if (rc == 0 && subject.fresh && cache != NULL)
+		cache_put(cache, subject.hash, subject.cert);
 out:
 	X509_free(subject.cert);
 	return rc;

@@ -1,0 +1,42 @@
+/*
+ * pki.h - a PKI of tests/pki/make-pki for the unit tests that need one, in a
+ * directory of its own under TMPDIR. All of it fails the test by itself.
+ */
+#ifndef SAMPUL_TEST_PKI_H
+#define SAMPUL_TEST_PKI_H
+
+#include <stddef.h>
+
+#include <openssl/x509.h>
+
+#define BUDI	"budi@dinkes.pekalongankab.go.id"
+#define SITI	"siti@dinkes.pekalongankab.go.id"
+
+/* For cmocka's group setup and teardown. */
+int	 pki_setup(void **state);
+int	 pki_teardown(void **state);
+/* Path below the directory; one of four static buffers, used in turn. */
+const char *pki_path(const char *fmt, ...)
+	    __attribute__((format(printf, 1, 2)));
+/* Runs make-pki DIR with these words, up to NULL. */
+void	 pki_make(const char *word, ...) __attribute__((sentinel));
+/* Makes BUDI's mailbox of that type and profile in NAME, for pki_cert(). */
+void	 pki_mailbox(const char *name, const char *type, const char *profile);
+/* Runs a program; its output is thrown away. Returns its exit status. */
+int	 pki_run(const char *program, ...) __attribute__((sentinel));
+
+char	*read_whole(const char *path, size_t *len);
+void	 write_whole(const char *path, const void *buf, size_t len);
+
+/* The first certificate of a file below the directory. */
+X509	*pki_cert(const char *name);
+/* NAME/cert.pem and NAME/key.pem. */
+X509	*pki_mailbox_cert(const char *name);
+EVP_PKEY *pki_mailbox_key(const char *name);
+/* A stack with one certificate more; made when list is NULL. */
+STACK_OF(X509) *pki_push(STACK_OF(X509) *list, X509 *cert);
+/* Certificate or key from anywhere, PEM. */
+X509	*load_cert(const char *path);
+EVP_PKEY *load_key(const char *path);
+
+#endif
