@@ -163,7 +163,7 @@ struct scan_ops {
 		    const unsigned char *buf, size_t len);
 	/* Its end; crlf: its last line ends in one that is its own. */
 	int	(*end)(void *arg, const struct part *part, bool crlf);
-	/* A composite part's header was read. */
+	/* A composite part's header was read, also the message's own. */
 	int	(*composite)(void *arg, const struct part *part);
 	/* Boundary lines, preamble, epilogue. */
 	int	(*other)(void *arg, const unsigned char *buf, size_t len);
@@ -234,6 +234,61 @@ void	 scan_clear(struct scan *scan);
  */
 int	 part_read(const struct header_list *header, bool digest, bool frozen,
 	    struct part *out, struct enclosure *enclosure, bool *calendar);
+
+/* -------------------------------------------------------------- plan.c --- */
+
+/*
+ * What must become of a part, or should where quote_from is set. *possible is
+ * false when it must change and may not; the plan is then PLAN_KEEP. *must
+ * tells a needed change from a wished one.
+ */
+enum plan plan_part(const struct part *part, bool quote_from, bool *possible,
+	    bool *must);
+/* The Content-Transfer-Encoding that goes with a plan. */
+const char *plan_encoding(enum plan plan);
+/* What the defects are, as the end of a sentence; static. */
+const char *defect_text(unsigned defects);
+
+/* ------------------------------------------------------------ entity.c --- */
+
+/* The header of the signed entity, while it may still change. */
+struct entity {
+	struct header_list content;	/* its Content-* fields */
+	unsigned char	*lines;		/* all its fields as sent */
+	size_t		 len;
+	bool		 typed;		/* there is a Content-Type in it */
+	bool		 protected;	/* RFC 9788 */
+	const char	*unprotected;	/* why not */
+	unsigned	 defects;	/* of the Content-* fields */
+};
+
+int	 entity_read(struct entity *out, const struct canon_settings *settings,
+	    const struct header_list *header, struct smime_error *err);
+void	 entity_clear(struct entity *entity);
+/*
+ * The header with its empty line, malloced. charset is for a message without
+ * Content-Type; plan is what becomes of part 0.
+ */
+int	 entity_header(const struct entity *entity, enum plan plan,
+	    const char *charset, unsigned char **out, size_t *len,
+	    struct smime_error *err);
+
+/* ----------------------------------------------------------- rewrite.c --- */
+
+/*
+ * Hands a part's header to sink as it becomes under plan. raw may or may not
+ * have its empty line.
+ */
+int	 rewrite_header(const unsigned char *raw, size_t len, enum plan plan,
+	    smime_sink sink, void *arg);
+/*
+ * The second pass: body to sink with each part changed as planned. sink leaves
+ * its own sentence. Fails when the body has not the parts of the first pass.
+ */
+int	 rewrite_body(const struct canon_settings *settings,
+	    const struct header_list *header, struct spool *body,
+	    const unsigned char *plans, uint32_t count, smime_sink sink,
+	    void *arg, struct smime_error *err);
 
 /* ------------------------------------------------------------ octets.c --- */
 
