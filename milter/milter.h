@@ -36,6 +36,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
  * facility mail. May be called again after a fork. */
 void	 log_open(const char *ident, bool to_stderr, enum log_level level);
 void	 log_set_level(enum log_level level);
+/* From now on the level stays DEBUG, whatever is set (-d). */
+void	 log_debug_always(void);
 /* errno is preserved; control characters are made printable. */
 void	 log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -213,6 +215,12 @@ size_t	 conf_check(const struct conf *conf, void (*report)(void *arg,
 	    bool is_error, const char *text), void *arg);
 /* Prints what was understood, every setting with its value (-nn). */
 void	 conf_print(const struct conf *conf, void *stdio_file);
+/*
+ * Calls each with the name of every setting that differs between the two and
+ * that a reload cannot change.
+ */
+void	 conf_each_restart(const struct conf *old, const struct conf *fresh,
+	    void (*each)(void *arg, const char *name), void *arg);
 struct conf *conf_ref(struct conf *conf);
 void	 conf_unref(struct conf *conf);	/* takes NULL */
 /*
@@ -418,7 +426,7 @@ int	 supervise(struct conf *conf, const char *file, bool foreground);
  * Neither returns to the supervisor's code: the result is the exit status.
  */
 int	 mail_process(struct conf *conf, int control, const int *channels,
-	    size_t channel_count);		/* callbacks.c */
+	    size_t channel_count);		/* mail.c */
 int	 key_process(struct conf *conf, int control, const int *channels,
 	    size_t channel_count);		/* keys/keyd.c */
 

@@ -143,6 +143,14 @@ put_signature(struct line *line, const struct outcome *outcome)
 	put_some(line, "unprotected", outcome->canon.unprotected);
 }
 
+static const char *
+detail_of(const struct report *report)
+{
+	if (report->outcome->why == WHY_FROM)
+		return address_result_text(report->plan->from_result);
+	return report->outcome->detail;
+}
+
 void
 report_line(const struct report *report, char *out, size_t size)
 {
@@ -169,7 +177,7 @@ report_line(const struct report *report, char *out, size_t size)
 		put_number(&line, "removed", (int64_t)report->removed);
 	put_number(&line, "bytes", (int64_t)report->bytes);
 	put_number(&line, "us", report->microseconds);
-	put_some(&line, "detail", report->outcome->detail);
+	put_some(&line, "detail", detail_of(report));
 }
 
 /*
@@ -210,7 +218,7 @@ report_header(const struct report *report, char *out, size_t size)
 	put_some(&line, "origin", plan->origin == NULL ? NULL :
 	    plan->origin->name);
 	put_signature(&line, report->outcome);
-	put_some(&line, "detail", report->outcome->detail);
+	put_some(&line, "detail", detail_of(report));
 	fold(out);
 }
 

@@ -79,6 +79,44 @@ char	*ctl_read_file(const char *path, size_t max, size_t *len,
 /* Flushes stdout: EX_OK, or EX_IOERR after saying so when it was not whole. */
 int	 ctl_finish(void);
 
+/* ----------------------------------------------------------- message.c --- */
+
+/*
+ * A message from a file, or none, and how it is supposed to have arrived: what
+ * explain and sign take from their command lines. Everything in facts is
+ * borrowed from the rest.
+ */
+struct ctl_message {
+	char			*buf;		/* the file */
+	size_t			 len;
+	struct header_list	 header;
+	const char		*body;		/* NULL without a file */
+	size_t			 body_len;
+	struct sockaddr_storage	 client;
+	const char		**recipients;
+	char			 sender[ADDRESS_MAX + 1];
+	struct facts		 facts;
+};
+
+/*
+ * Reads the options up to the message's name and the message, "-" for standard
+ * input. Returns EX_OK, or a status after the reason was printed.
+ */
+int	 ctl_message_options(struct ctl *ctl, int argc, char **argv,
+	    struct ctl_message *out);
+void	 ctl_message_clear(struct ctl_message *message);
+/*
+ * Brings the message to canonical form as planned; line ends become CRLF. NULL
+ * with the sentence.
+ */
+struct canon *ctl_message_canon(const struct ctl_message *message,
+	    const struct conf *conf, const struct plan *plan,
+	    struct canon_result *result, struct smime_error *err);
+/* policy_decide, with a second look where a rule depends on the body. */
+int	 ctl_message_decide(struct ctl_message *message,
+	    const struct conf *conf, struct plan *plan,
+	    struct smime_error *err);
+
 /* -------------------------------------------------------------- json.c --- */
 
 /*
@@ -109,5 +147,13 @@ void	 json_time(struct json *json, const char *key, time_t when);
 /* An array of {"problem": word, "text": sentence}. */
 void	 json_findings(struct json *json, const char *key,
 	    const struct cert_findings *findings, bool id);
+
+/* -------------------------------------------------------------- list.c --- */
+
+/* "usable", "pinned", "encryption", "suspended", "unreadable", or the word of
+ * the first finding. */
+const char *ctl_entry_word(const struct keystore_entry *entry);
+/* The members of an entry's object that list and show have in common. */
+void	 ctl_entry_json(struct json *json, const struct keystore_entry *entry);
 
 #endif

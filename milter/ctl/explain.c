@@ -1,0 +1,234 @@
+/*
+ * explain.c - "sampulctl explain": what would happen to a message, and why.
+ *
+ * The decision is that of policy.c, the certificate that of the keystore; what
+ * this file adds is the telling.
+ */
+#include <string.h>
+
+#include "ctl.h"
+
+struct finding {
+	enum plan_action	 action;
+	enum plan_why		 why;
+	const char		*certificate;	/* a word, when there is none */
+	char			 reason[SMIME_ERROR_MAX];
+	char			 serial[SERIAL_TEXT_MAX + 1];
+	char			 subject[256];
+	char			 issuer[256];
+	time_t			 not_after;
+};
+
+static void
+describe(const struct keystore_identity *identity, struct finding *out)
+{
+	X509 *cert = signer_cert(keystore_identity_signer(identity));
+
+	out->certificate = "usable";
+	cert_serial(cert, out->serial, sizeof(out->serial));
+	cert_subject(cert, out->subject, sizeof(out->subject));
+	cert_issuer(cert, out->issuer, sizeof(out->issuer));
+	out->not_after = cert_not_after(cert);
+}
+
+/*
+ * The certificate that would sign. Without the right to read the keystore the
+ * rest can still be told.
+ */
+static void
+find_certificate(struct ctl *ctl, const struct plan *plan,
+    struct finding *out)
+{
+	const struct keystore_identity *identity;
+	struct keystore *store;
+	struct smime_error err = { "" };
+	bool missing = false;
+	int status;
+
+	if ((store = ctl_keystore(ctl, &status)) == NULL) {
+		out->certificate = "unknown";
+		snprintf(out->reason, sizeof(out->reason),
+		    "the keystore cannot be read here");
+		return;
+	}
+	identity = keystore_find(store, plan->from, time(NULL), &missing,
+	    &err);
+	if (identity != NULL) {
+		describe(identity, out);
+		keystore_release(store, identity);
+	} else {
+		out->certificate = missing ? "none" : "unknown";
+		snprintf(out->reason, sizeof(out->reason), "%s", err.text);
+	}
+	if (missing) {
+		out->action = policy_cannot_sign(plan);
+		out->why = WHY_NO_CERTIFICATE;
+	}
+	keystore_close(store);
+}
+
+/* What canonical form finds, when there is a message to look at. */
+static int
+try_canon(const struct ctl *ctl, const struct ctl_message *message,
+    const struct plan *plan, struct finding *out, struct smime_error *err)
+{
+	struct canon_result result;
+	struct canon *canon;
+
+	if (message->body == NULL || out->action != PLAN_SIGN)
+		return 0;
+	if (ctl->conf->max_message > 0 &&
+	    message->body_len > ctl->conf->max_message) {
+		out->action = policy_cannot_sign(plan);
+		out->why = WHY_TOO_LARGE;
+		return 0;
+	}
+	canon = ctl_message_canon(message, ctl->conf, plan, &result, err);
+	if (canon == NULL)
+		return -1;
+	canon_free(canon);
+	if (result.state != CANON_OPAQUE_ONLY ||
+	    plan->rule->form == FORM_OPAQUE || plan->rule->opaque_fallback)
+		return 0;
+	out->action = policy_cannot_sign(plan);
+	out->why = WHY_UNSIGNABLE;
+	snprintf(out->reason, sizeof(out->reason), "%s", result.reason);
+	return 0;
+}
+
+static const char *
+from_text(const struct plan *plan)
+{
+	return plan->origin != NULL && plan->from_result != ADDRESS_OK ?
+	    address_result_text(plan->from_result) : NULL;
+}
+
+/* What the sender would read; "" where nothing is refused. */
+static void
+reply_text(const struct ctl *ctl, const struct plan *plan,
+    const struct finding *found, char *out, size_t size)
+{
+	struct plan shown = *plan;
+
+	out[0] = '\0';
+	shown.action = found->action;
+	shown.why = found->why;
+	if (found->action == PLAN_REFUSE || found->action == PLAN_TEMPFAIL)
+		text_reply(ctl->conf, &shown, found->reason, out, size);
+}
+
+static void
+print_line(const char *name, const char *value)
+{
+	if (value != NULL && value[0] != '\0')
+		printf("%-12s %s\n", name, value);
+}
+
+static void
+print_plain(const struct ctl *ctl, const struct plan *plan,
+    const struct finding *found)
+{
+	char reply[401], when[CTL_TIME_MAX];
+
+	print_line("result:", policy_action_word(found->action));
+	print_line("why:", found->why == WHY_NONE ? NULL :
+	    policy_why_word(found->why));
+	if (plan->incident)
+		print_line("incident:", "yes");
+	print_line("origin:", plan->origin == NULL ? "none" :
+	    plan->origin->name);
+	if (plan->rule != NULL)
+		printf("%-12s %s%s%s%s\n", "rule:", plan->rule->name,
+		    plan->rule->where[0] == '\0' ? "" : " (",
+		    plan->rule->where,
+		    plan->rule->where[0] == '\0' ? "" : ")");
+	print_line("from:", plan->from);
+	print_line("problem:", from_text(plan));
+	print_line("certificate:", found->certificate);
+	print_line("serial:", found->serial);
+	print_line("subject:", found->subject);
+	print_line("issuer:", found->issuer);
+	if (found->not_after != 0)
+		print_line("not after:", ctl_time(found->not_after, when,
+		    sizeof(when)));
+	print_line("reason:", found->reason);
+	reply_text(ctl, plan, found, reply, sizeof(reply));
+	print_line("reply:", reply);
+}
+
+static void
+json_some(struct json *json, const char *key, const char *text)
+{
+	json_string(json, key, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
+static void
+print_json(const struct ctl *ctl, const struct plan *plan,
+    const struct finding *found)
+{
+	struct json json;
+	char reply[401];
+
+	reply_text(ctl, plan, found, reply, sizeof(reply));
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_string(&json, "result", policy_action_word(found->action));
+	json_string(&json, "why", found->why == WHY_NONE ? NULL :
+	    policy_why_word(found->why));
+	json_bool(&json, "incident", plan->incident);
+	json_string(&json, "origin", plan->origin == NULL ? NULL :
+	    plan->origin->name);
+	json_string(&json, "rule", plan->rule == NULL ? NULL :
+	    plan->rule->name);
+	json_some(&json, "where", plan->rule == NULL ? NULL :
+	    plan->rule->where);
+	json_some(&json, "from", plan->from);
+	json_string(&json, "problem", from_text(plan));
+	json_string(&json, "certificate", found->certificate);
+	json_some(&json, "serial", found->serial);
+	json_some(&json, "subject", found->subject);
+	json_some(&json, "issuer", found->issuer);
+	if (found->not_after != 0)
+		json_time(&json, "not_after", found->not_after);
+	json_some(&json, "reason", found->reason);
+	json_some(&json, "reply", reply);
+	json_end(&json);
+}
+
+int
+cmd_explain(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_message message;
+	struct finding found;
+	struct plan plan;
+	struct smime_error err = { "" };
+	int status;
+
+	memset(&found, 0, sizeof(found));
+	status = ctl_message_options(ctl, argc, argv, &message);
+	if (status != EX_OK)
+		goto out;
+	status = EX_CONFIG;
+	if (ctl_conf(ctl) == NULL)
+		goto out;
+	if (ctl_message_decide(&message, ctl->conf, &plan, &err) == -1) {
+		status = ctl_error(EX_TEMPFAIL, "%s", err.text);
+		goto out;
+	}
+	found.action = plan.action;
+	found.why = plan.why;
+	if (plan.action == PLAN_SIGN)
+		find_certificate(ctl, &plan, &found);
+	if (try_canon(ctl, &message, &plan, &found, &err) == -1) {
+		status = ctl_error(EX_TEMPFAIL, "%s", err.text);
+		goto out;
+	}
+	if (ctl->json)
+		print_json(ctl, &plan, &found);
+	else
+		print_plain(ctl, &plan, &found);
+	status = ctl_finish();
+out:
+	ctl_message_clear(&message);
+	return status;
+}

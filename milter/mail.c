@@ -1,0 +1,233 @@
+/*
+ * mail.c - the mail process: its socket, its rights, its beginning and end.
+ *
+ * The socket is bound while there are rights to do so, user and groups are
+ * given up for good, the cage is closed, and only then is anything served.
+ * libmilter's own thread takes SIGTERM as "stop".
+ */
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "session.h"
+
+/* -------------------------------------------------------------- socket --- */
+
+/* The path of a UNIX socket in smfi_setconn(3)'s syntax, else NULL. */
+static const char *
+unix_path(const char *socket_name)
+{
+	if (strncmp(socket_name, "unix:", 5) == 0)
+		return socket_name + 5;
+	if (strncmp(socket_name, "local:", 6) == 0)
+		return socket_name + 6;
+	return strchr(socket_name, ':') == NULL ? socket_name : NULL;
+}
+
+/* Whether somebody serves the socket: then it is not stale. */
+static bool
+is_served(const char *path)
+{
+	struct sockaddr_un un;
+	bool served;
+	int fd;
+
+	memset(&un, 0, sizeof(un));
+	un.sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(un.sun_path))
+		return false;
+	memcpy(un.sun_path, path, strlen(path));
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
+		return false;
+	served = connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0;
+	close(fd);
+	return served;
+}
+
+/* MTA-15: what a killed process left is removed, if it is a socket at all. */
+static int
+remove_stale(const char *path, struct smime_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1) {
+		if (errno == ENOENT)
+			return 0;
+		return smime_error_set(err, "%s", path);
+	}
+	if (!S_ISSOCK(st.st_mode))
+		return smime_error_setx(err, "%s is there and not a socket",
+		    path);
+	if (is_served(path))
+		return smime_error_setx(err,
+		    "%s is served by another process", path);
+	if (unlink(path) == -1)
+		return smime_error_set(err, "removing %s", path);
+	return 0;
+}
+
+static int
+set_access(const struct conf *conf, const char *path, struct smime_error *err)
+{
+	struct group *group;
+
+	if (conf->socket_group != NULL && conf->socket_group[0] != '\0') {
+		if ((group = getgrnam(conf->socket_group)) == NULL)
+			return smime_error_setx(err,
+			    "there is no group %s (socket_group)",
+			    conf->socket_group);
+		if (chown(path, (uid_t)-1, group->gr_gid) == -1)
+			return smime_error_set(err, "giving %s to group %s",
+			    path, conf->socket_group);
+	}
+	if (chmod(path, conf->socket_mode) == -1)
+		return smime_error_set(err, "mode of %s", path);
+	return 0;
+}
+
+/* Nobody else can connect before mode and group are set. */
+static int
+open_socket(const struct conf *conf, struct smime_error *err)
+{
+	const char *path = unix_path(conf->socket);
+	mode_t before;
+	int rc;
+
+	if (path != NULL && remove_stale(path, err) == -1)
+		return -1;
+	if (smfi_setconn(conf->socket) != MI_SUCCESS ||
+	    smfi_register(callbacks) != MI_SUCCESS ||
+	    smfi_settimeout((int)conf->idle_timeout) != MI_SUCCESS)
+		return smime_error_setx(err, "libmilter does not take %s",
+		    conf->socket);
+	before = umask(0177);
+	rc = smfi_opensocket(false);
+	umask(before);
+	if (rc != MI_SUCCESS)
+		return smime_error_setx(err, "cannot listen on %s",
+		    conf->socket);
+	return path == NULL ? 0 : set_access(conf, path, err);
+}
+
+/* ------------------------------------------------------------- process --- */
+
+#define CHECKS_KEPT	1024
+#define THREAD_STACK	(1024 * 1024)
+#define STOP_SECONDS	5	/* for messages at work; MTA-13 */
+
+static atomic_int exit_status;
+
+static void
+stop(void)
+{
+	(void)smfi_stop();
+}
+
+/* Without keys nothing can be done; the supervisor starts a new set. */
+static void
+channels_broken(void)
+{
+	log_error("no channel to the key process is left");
+	atomic_store(&exit_status, EX_TEMPFAIL);
+	stop();
+}
+
+static int
+apply(struct conf *conf, struct smime_error *err)
+{
+	struct conf *before = conf_current();
+
+	(void)err;
+	if (before != NULL && strcmp(before->socket, conf->socket) != 0)
+		log_warning("the socket changes to %s with the next start",
+		    conf->socket);
+	conf_unref(before);
+	log_set_level(conf->log_level);
+	conf_replace(conf);
+	return 0;
+}
+
+static int
+service_init(struct service *service, const int *channels, size_t count,
+    struct smime_error *err)
+{
+	memset(service, 0, sizeof(*service));
+	service->channels = channel_pool_new(channels, count);
+	service->checks = check_cache_new(CHECKS_KEPT);
+	service->hints = digest_hints_new();
+	service->broken = channels_broken;
+	if (service->channels == NULL || service->checks == NULL ||
+	    service->hints == NULL)
+		return smime_error_setx(err, "out of memory");
+	return 0;
+}
+
+/* libmilter's threads take the default; 8 MB each is address space for a
+ * thousand connections that a limit may not grant. */
+static void
+set_stack(void)
+{
+	pthread_attr_t attr;
+
+	if (pthread_attr_init(&attr) != 0)
+		return;
+	if (pthread_attr_setstacksize(&attr, THREAD_STACK) == 0)
+		(void)pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+}
+
+static int
+prepare(struct conf *conf, struct service *service, const int *channels,
+    size_t count, struct smime_error *err)
+{
+	if (sandbox_harden(err) == -1 || open_socket(conf, err) == -1 ||
+	    sandbox_drop(conf->user, err) == -1 ||
+	    service_init(service, channels, count, err) == -1 ||
+	    accept_limits(conf->max_connections, conf->negotiate_timeout,
+	    err) == -1)
+		return -1;
+	set_stack();
+	return sandbox_enter(SANDBOX_MAIL, conf, err);
+}
+
+/* Messages at work are given time to end; then the MTA keeps them. */
+static void
+wait_for_messages(struct service *service)
+{
+	const struct timespec pause = { 0, 50 * 1000 * 1000 };
+	unsigned i;
+
+	for (i = 0; i < STOP_SECONDS * 20 &&
+	    atomic_load(&service->active) > 0; i++)
+		(void)nanosleep(&pause, NULL);
+}
+
+int
+mail_process(struct conf *conf, int control, const int *channels,
+    size_t channel_count)
+{
+	static struct service service;
+	struct smime_error err = { "" };
+
+	conf_replace(conf_ref(conf));
+	callbacks_use(&service);
+	if (prepare(conf, &service, channels, channel_count, &err) == -1 ||
+	    control_start(control, apply, stop, &err) == -1) {
+		log_error("%s", err.text);
+		return EX_UNAVAILABLE;
+	}
+	if (control_ready(control) == -1)
+		log_warning("the supervisor was not told of our start");
+	if (smfi_main() != MI_SUCCESS) {
+		log_error("libmilter gave up");
+		return EX_TEMPFAIL;
+	}
+	wait_for_messages(&service);
+	return atomic_load(&exit_status);
+}
