@@ -449,7 +449,7 @@ main(int argc, char **argv)
 	pthread_attr_setstacksize(&attr, 256 * 1024);
 	for (i = 0; workers != NULL && i < opt.connections; i++) {
 		workers[i].number = i;
-		workers[i].seed = i * 7919 + 1;
+		workers[i].seed = i * 7919 + (unsigned)time(NULL);
 		workers[i].room = opt.messages > 0 ? opt.messages :
 		    source_count;
 		workers[i].micros = calloc(workers[i].room, sizeof(unsigned));
