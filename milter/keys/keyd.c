@@ -38,13 +38,18 @@ struct served {
 	unsigned	 references;
 };
 
+/* The keystore's passphrase and where it came from; the control thread's. */
+struct secret {
+	char	*text;		/* NULL none */
+	size_t	 len;
+	char	*file;
+};
+
 static struct {
 	pthread_mutex_t	 lock;
 	struct served	*served;	/* the current one */
 	struct rate	*rate;
-	char		*passphrase;	/* NULL none */
-	size_t		 passphrase_len;
-	char		*passphrase_file;	/* where it came from */
+	struct secret	 secret;
 	const int	*channels;
 	size_t		 channel_count;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -292,39 +297,43 @@ serve(void *arg)
 
 /* --------------------------------------------------- start and reload --- */
 
-static bool
-same_text(const char *a, const char *b)
+static void
+secret_clear(struct secret *secret)
 {
-	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+	OPENSSL_clear_free(secret->text, secret->len);
+	free(secret->file);
+	memset(secret, 0, sizeof(*secret));
 }
 
 static int
-load_passphrase(const struct conf *conf, struct smime_error *err)
+secret_read(const struct conf *conf, struct secret *out,
+    struct smime_error *err)
 {
-	char *passphrase, *file;
-	size_t len;
-
-	if (process.passphrase_file != NULL &&
-	    same_text(process.passphrase_file, conf->passphrase_file))
-		return 0;
-	file = strdup(conf->passphrase_file != NULL ? conf->passphrase_file :
-	    "");
-	if (file == NULL)
+	memset(out, 0, sizeof(*out));
+	out->file = strdup(conf->passphrase_file != NULL ?
+	    conf->passphrase_file : "");
+	if (out->file == NULL)
 		return smime_error_setx(err, "out of memory");
-	if (keystore_passphrase(conf, &passphrase, &len, err) != 0) {
-		free(file);
-		return -1;
-	}
-	OPENSSL_clear_free(process.passphrase, process.passphrase_len);
-	free(process.passphrase_file);
-	process.passphrase = passphrase;
-	process.passphrase_len = len;
-	process.passphrase_file = file;
-	return 0;
+	if (keystore_passphrase(conf, &out->text, &out->len, err) == 0)
+		return 0;
+	secret_clear(out);
+	return -1;
+}
+
+/*
+ * Whether the passphrase in memory is the one that conf names: only root may
+ * be able to read its file, and root is long gone when a reload comes.
+ */
+static bool
+secret_serves(const struct secret *secret, const struct conf *conf)
+{
+	return secret->file != NULL && strcmp(secret->file,
+	    conf->passphrase_file != NULL ? conf->passphrase_file : "") == 0;
 }
 
 static struct served *
-served_new(struct conf *conf, struct smime_error *err)
+served_new(struct conf *conf, const struct secret *secret,
+    struct smime_error *err)
 {
 	struct served *served;
 
@@ -333,8 +342,7 @@ served_new(struct conf *conf, struct smime_error *err)
 		smime_error_setx(err, "out of memory");
 		return NULL;
 	}
-	served->store = keystore_open(conf, process.passphrase,
-	    process.passphrase_len, err);
+	served->store = keystore_open(conf, secret->text, secret->len, err);
 	if (served->store == NULL) {
 		free(served);
 		return NULL;
@@ -357,29 +365,34 @@ serve_from_now(struct served *served)
 }
 
 /*
- * A new configuration, on the control thread; the only one that touches the
- * passphrase. What fails leaves everything as it was.
+ * A new configuration, on the control thread. What fails leaves everything as
+ * it was.
  */
 static int
 apply(struct conf *conf, struct smime_error *err)
 {
-	struct served *served;
+	const bool keep = secret_serves(&process.secret, conf);
+	struct served *served = NULL;
+	struct secret next = { NULL, 0, NULL };
 
-	if (load_passphrase(conf, err) != 0)
+	if (!keep && secret_read(conf, &next, err) != 0)
 		goto bad;
-	served = served_new(conf, err);
-	if (served == NULL)
+	served = served_new(conf, keep ? &process.secret : &next, err);
+	if (served == NULL || audit_open(conf, err) != 0)
 		goto bad;
-	if (audit_open(conf, err) != 0) {
-		served->conf = NULL;
-		served_drop(served);
-		goto bad;
+	if (!keep) {
+		secret_clear(&process.secret);
+		process.secret = next;
 	}
 	log_set_level(conf->log_level);
 	serve_from_now(served);
 	return 0;
 bad:
-	conf_unref(conf);
+	secret_clear(&next);
+	if (served != NULL)
+		served_drop(served);	/* and with it conf */
+	else
+		conf_unref(conf);
 	return -1;
 }
 
@@ -402,14 +415,14 @@ prepare(struct conf *conf, struct smime_error *err)
 	process.rate = rate_new();
 	if (process.rate == NULL)
 		return smime_error_setx(err, "out of memory");
-	if (sandbox_harden(err) != 0 || load_passphrase(conf, err) != 0 ||
-	    audit_open(conf, err) != 0)
+	if (sandbox_harden(err) != 0 || secret_read(conf, &process.secret,
+	    err) != 0 || audit_open(conf, err) != 0)
 		return -1;
 	if (sandbox_lock_memory(&why) != 0)
 		log_info("keys are not locked in memory: %s", why.text);
 	if (sandbox_drop(conf->key_user, err) != 0)
 		return -1;
-	process.served = served_new(conf, err);
+	process.served = served_new(conf, &process.secret, err);
 	if (process.served == NULL)
 		return -1;
 	return sandbox_enter(SANDBOX_KEYS, conf, err);

@@ -1,0 +1,264 @@
+/*
+ * check.c - "sampulctl check": configuration, users, files, every key.
+ *
+ * Everything is looked at, whatever was wrong before, so that one run shows all
+ * there is to mend.
+ */
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "check.h"
+
+#define DAY		86400
+#define PROGRESS_EVERY	50
+
+static const char *const level_words[] = { "ok", "warning", "error" };
+
+static void
+clear_progress(struct report *report)
+{
+	if (report->shown > 0 && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	report->shown = 0;
+}
+
+void
+check_say(struct report *report, enum check_level level, const char *what,
+    const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (level == CHECK_WARNING)
+		report->warnings++;
+	if (level == CHECK_ERROR)
+		report->errors++;
+	if (report->ctl->json) {
+		json_object(&report->json, NULL);
+		json_string(&report->json, "level", level_words[level]);
+		json_string(&report->json, "what", what);
+		json_string(&report->json, "text", text);
+		json_end(&report->json);
+		return;
+	}
+	clear_progress(report);
+	printf("%-8s %s: %s\n", level_words[level], what, text);
+}
+
+/* --------------------------------------------------------------- keys --- */
+
+struct key_check {
+	struct report	*report;
+	time_t		 now;
+	char		 address[ADDRESS_MAX + 1];	/* of the entries now
+							 * coming by */
+	bool		 signs, faulty, suspended;
+	unsigned	 addresses, certificates;
+};
+
+/* A key's fault is told apart from the machine's by the exit status. */
+static void
+bad_key(struct key_check *check, const char *what, const char *text,
+    const char *detail)
+{
+	check_say(check->report, CHECK_ERROR, what, "%s%s%s%s", text,
+	    detail[0] != '\0' ? " (" : "", detail,
+	    detail[0] != '\0' ? ")" : "");
+	check->report->errors--;
+	check->report->bad_keys++;
+	check->faulty = true;
+}
+
+/* After the last entry of an address. */
+static void
+end_address(struct key_check *check)
+{
+	if (check->address[0] == '\0')
+		return;
+	check->addresses++;
+	if (check->suspended && !check->signs)
+		check_say(check->report, CHECK_WARNING, check->address,
+		    "nothing is signed: its certificate is suspended");
+	else if (!check->signs && !check->faulty)
+		bad_key(check, check->address, "no certificate that signs",
+		    "");
+	check->signs = check->faulty = check->suspended = false;
+}
+
+static void
+progress(struct key_check *check)
+{
+	if (check->certificates % PROGRESS_EVERY != 0 ||
+	    !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%u certificates checked", check->certificates);
+	check->report->shown++;
+}
+
+static void
+check_usable(struct key_check *check, const struct keystore_entry *entry,
+    const char *what)
+{
+	const struct conf *conf = check->report->ctl->conf;
+	time_t left = cert_not_after(entry->cert) - check->now;
+	char when[CTL_TIME_MAX];
+
+	check->signs = true;
+	if (entry->pinned && entry->findings.count > 0)
+		check_say(check->report, CHECK_WARNING, what, "signs by an "
+		    "override file although: %s", cert_problem_text(
+		    entry->findings.problem[0], check->report->ctl->id));
+	if (!entry->encrypted)
+		check_say(check->report, CHECK_WARNING, what, "its key is not "
+		    "encrypted at rest");
+	if (entry->chosen && left < (time_t)conf->expiry_warning * DAY)
+		check_say(check->report, CHECK_WARNING, what, "ends on %s, in "
+		    "%lld days: ask its issuer for the next one",
+		    ctl_time(cert_not_after(entry->cert), when, sizeof(when)),
+		    (long long)(left / DAY));
+}
+
+/*
+ * What ended, or is to come, is how a rollover looks: it only matters when
+ * nothing else signs, which end_address finds.
+ */
+static void
+check_unfit(struct key_check *check, const struct keystore_entry *entry,
+    const char *what)
+{
+	bool id = check->report->ctl->id;
+	enum cert_problem problem;
+	size_t i;
+
+	if (keystore_entry_is_encryption(entry))
+		return;
+	for (i = 0; i < entry->findings.count; i++) {
+		problem = entry->findings.problem[i];
+		if (problem == CERT_EXPIRED || problem == CERT_NOT_YET_VALID)
+			continue;
+		if (entry->pinned && (problem == CERT_NO_ADDRESS ||
+		    problem == CERT_OTHER_ADDRESS))
+			continue;
+		bad_key(check, what, cert_problem_text(problem, id),
+		    entry->text);
+	}
+}
+
+static int
+check_entry(void *arg, const struct keystore_entry *entry)
+{
+	struct key_check *check = arg;
+	char what[ADDRESS_MAX + 260];
+
+	if (strcmp(check->address, entry->address) != 0) {
+		end_address(check);
+		snprintf(check->address, sizeof(check->address), "%s",
+		    entry->address);
+	}
+	check->certificates++;
+	progress(check);
+	snprintf(what, sizeof(what), "%s%s%s", entry->address,
+	    entry->folder[0] != '\0' ? "/" : "", entry->folder);
+	switch (entry->state) {
+	case ENTRY_USABLE:
+		check_usable(check, entry, what);
+		break;
+	case ENTRY_UNFIT:
+		check_unfit(check, entry, what);
+		break;
+	case ENTRY_SUSPENDED:
+		check->suspended = true;
+		break;
+	case ENTRY_UNREADABLE:
+		bad_key(check, what, entry->text, "");
+		break;
+	}
+	return 0;
+}
+
+static void
+check_keys(struct report *report)
+{
+	const struct conf *conf = report->ctl->conf;
+	struct key_check check = { .report = report, .now = time(NULL) };
+	struct smime_error err = { "" };
+	char *passphrase = NULL;
+	struct keystore *store;
+	size_t len = 0;
+
+	/* check_passphrase has said what is wrong with it. */
+	if (keystore_passphrase(conf, &passphrase, &len, NULL) != 0)
+		return;
+	store = keystore_open(conf, passphrase, len, &err);
+	OPENSSL_clear_free(passphrase, len);
+	if (store == NULL) {
+		check_say(report, CHECK_ERROR, "keystore", "%s", err.text);
+		return;
+	}
+	if (keystore_each(store, NULL, true, check.now, check_entry, &check,
+	    &err) != 0)
+		check_say(report, CHECK_ERROR, "keystore", "%s", err.text);
+	end_address(&check);
+	clear_progress(report);
+	keystore_close(store);
+	check_say(report, report->bad_keys > 0 ? CHECK_WARNING : CHECK_OK,
+	    "keystore", "%u addresses, %u certificates, %u faults",
+	    check.addresses, check.certificates, report->bad_keys);
+}
+
+/* ------------------------------------------------------------ command --- */
+
+static int
+finish(struct report *report)
+{
+	unsigned errors = report->errors + report->bad_keys;
+	int status;
+
+	if (report->ctl->json) {
+		json_end(&report->json);
+		json_number(&report->json, "errors", errors);
+		json_number(&report->json, "warnings", report->warnings);
+		json_end(&report->json);
+	} else {
+		printf("%u errors, %u warnings\n", errors, report->warnings);
+	}
+	status = ctl_finish();
+	if (status != EX_OK)
+		return status;
+	if (report->errors > 0)
+		return EX_CONFIG;
+	return report->bad_keys > 0 ? EX_DATAERR : EX_OK;
+}
+
+int
+cmd_check(struct ctl *ctl, int argc, char **argv)
+{
+	struct report report = { .ctl = ctl };
+	const struct conf *conf;
+
+	(void)argv;
+	if (argc != 1)
+		return ctl_usage(ctl);
+	conf = ctl_conf(ctl);
+	if (conf == NULL)
+		return EX_CONFIG;
+	json_begin(&report.json, stdout);
+	if (ctl->json) {
+		json_object(&report.json, NULL);
+		json_array(&report.json, "checks");
+	}
+	check_say(&report, CHECK_OK, "configuration", "%s: %zu rules, %zu "
+	    "origins, %zu logins in the map", conf->file, conf->rule_count,
+	    conf->origin_count, conf->login_count);
+	check_users(&report);
+	check_files(&report);
+	check_passphrase(&report);
+	check_keys(&report);
+	return finish(&report);
+}

@@ -1,0 +1,30 @@
+/*
+ * check.h - what the files of "sampulctl check" share.
+ */
+#ifndef SAMPUL_CHECK_H
+#define SAMPUL_CHECK_H
+
+#include "ctl.h"
+
+enum check_level { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
+
+struct report {
+	const struct ctl	*ctl;
+	struct json		 json;
+	unsigned		 errors;	/* of the machine */
+	unsigned		 bad_keys;
+	unsigned		 warnings;
+	unsigned		 shown;		/* of progress */
+};
+
+/* One line: what was looked at and what is to say about it. */
+void	 check_say(struct report *report, enum check_level level,
+	    const char *what, const char *fmt, ...)
+	    __attribute__((format(printf, 4, 5)));
+
+/* checkfiles.c: users, directories, socket, audit file, passphrase. */
+void	 check_users(struct report *report);
+void	 check_files(struct report *report);
+void	 check_passphrase(struct report *report);
+
+#endif

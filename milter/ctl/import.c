@@ -1,0 +1,331 @@
+/*
+ * import.c - "sampulctl import": puts a certificate and its key into the
+ * keystore, after every check that the daemon will make, and a trial signature.
+ */
+#include <getopt.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "../keys/keys.h"
+#include "import.h"
+
+struct request {
+	char		 address[ADDRESS_MAX + 1];
+	const char	*cert_file, *key_file, *p12_file, *chain_file;
+	const char	*reason;	/* --override */
+	struct passphrase passphrase;
+	time_t		 now;		/* by the clock */
+	time_t		 when;		/* judged at: begin of validity when
+					 * that is still to come */
+};
+
+/* What the checks found. */
+struct verdict {
+	struct cert_findings	 findings;
+	STACK_OF(X509)		*chain;
+	char			 text[SMIME_ERROR_MAX];
+	bool			 pinned;
+};
+
+static int
+parse(struct ctl *ctl, int argc, char **argv, struct request *out)
+{
+	static const struct option options[] = {
+		{ "cert", required_argument, NULL, 'c' },
+		{ "key", required_argument, NULL, 'k' },
+		{ "p12", required_argument, NULL, 'p' },
+		{ "passphrase-file", required_argument, NULL, 'f' },
+		{ "chain", required_argument, NULL, 'i' },
+		{ "override", required_argument, NULL, 'o' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			out->cert_file = optarg;
+			break;
+		case 'k':
+			out->key_file = optarg;
+			break;
+		case 'p':
+			out->p12_file = optarg;
+			break;
+		case 'f':
+			out->passphrase.file = optarg;
+			break;
+		case 'i':
+			out->chain_file = optarg;
+			break;
+		case 'o':
+			out->reason = optarg;
+			break;
+		default:
+			return ctl_usage(ctl);
+		}
+	}
+	if (argc - optind != 1 ||
+	    (out->cert_file != NULL) == (out->p12_file != NULL) ||
+	    (out->key_file != NULL && out->cert_file == NULL) ||
+	    (out->reason != NULL && out->reason[0] == '\0'))
+		return ctl_usage(ctl);
+	if (!address_canonical(argv[optind], strlen(argv[optind]),
+	    out->address) || !address_is_safe_name(out->address))
+		return ctl_error(EX_USAGE, "\"%s\" is not an e-mail address "
+		    "that can have a folder", argv[optind]);
+	return 0;
+}
+
+static int
+read_material(struct request *request, struct material *out)
+{
+	struct smime_error err = { "" };
+	int rc;
+
+	if (request->p12_file != NULL)
+		rc = material_p12(out, request->p12_file,
+		    &request->passphrase, &err);
+	else
+		rc = material_pem(out, request->cert_file, request->key_file,
+		    &request->passphrase, &err);
+	if (rc == 0 && request->chain_file != NULL)
+		rc = material_chain(out, request->chain_file, &err);
+	passphrase_clear(&request->passphrase);
+	if (rc != 0)
+		return ctl_error(EX_DATAERR, "%s", err.text);
+	return 0;
+}
+
+/* Every rule of the daemon, asked by the same functions. */
+static int
+judge(const struct conf *conf, const struct request *request,
+    const struct material *material, struct verdict *out)
+{
+	struct smime_error err = { "" };
+	struct trust *trust;
+
+	trust = anchors_load(conf, &err);
+	if (trust == NULL)
+		return ctl_error(EX_UNAVAILABLE, "%s", err.text);
+	cert_check_signing(material->cert, request->address, request->when,
+	    &out->findings);
+	entry_add_finding(&out->findings, trust_check(trust, material->cert,
+	    material->extra, request->when, &out->chain, &err));
+	if (X509_check_private_key(material->cert, material->key) != 1)
+		entry_add_finding(&out->findings, CERT_KEY_MISMATCH);
+	snprintf(out->text, sizeof(out->text), "%s", err.text);
+	trust_free(trust);
+	return 0;
+}
+
+static int
+refuse(const struct ctl *ctl, const struct verdict *verdict, bool pinnable,
+    const char *why)
+{
+	fprintf(stderr, "sampulctl: the certificate was not imported%s\n",
+	    why);
+	ctl_print_findings(ctl, stderr, &verdict->findings, "  ");
+	if (verdict->text[0] != '\0')
+		fprintf(stderr, "  (%s)\n", verdict->text);
+	if (pinnable)
+		fprintf(stderr, "If you know that it is this mailbox's all "
+		    "the same: --override \"reason\"\n");
+	return EX_DATAERR;
+}
+
+static int
+decide(const struct ctl *ctl, const struct request *request,
+    struct verdict *verdict)
+{
+	bool pinnable = true;
+	size_t i;
+
+	for (i = 0; i < verdict->findings.count; i++)
+		if (!entry_may_pin(verdict->findings.problem[i]))
+			pinnable = false;
+	if (verdict->findings.count == 0) {
+		if (request->reason != NULL)
+			ctl_error(0, "nothing to override: the certificate is "
+			    "fit as it is");
+		return 0;
+	}
+	if (!pinnable)
+		return refuse(ctl, verdict, false, request->reason != NULL ?
+		    "; not all of this can be overridden:" : ":");
+	if (request->reason == NULL)
+		return refuse(ctl, verdict, true, ":");
+	verdict->pinned = true;
+	return 0;
+}
+
+/*
+ * A signature by the new pair, checked as the mail process checks each one:
+ * what comes out of the keystore later is known to work.
+ */
+static int
+try_signature(const struct conf *conf, const struct request *request,
+    const struct material *material, const struct verdict *verdict)
+{
+	struct smime_error err = { "" };
+	unsigned char value[SMIME_DIGEST_MAX], *der = NULL;
+	struct signer *signer;
+	size_t len = 0;
+	int rc = -1;
+
+	signer = signer_new(material->cert, material->key, verdict->chain,
+	    NULL, conf->pss ? SCHEME_PSS : SCHEME_DEFAULT, conf->capabilities,
+	    &err);
+	if (signer != NULL && RAND_bytes(value, sizeof(value)) == 1 &&
+	    signer_sign(signer, value, smime_digest_size(signer_digest(
+	    signer)), request->when, &der, &len, &err) == 0)
+		rc = signature_check(der, len, signer_digest(signer), value,
+		    request->address, verdict->pinned, request->when, NULL,
+		    &err);
+	OPENSSL_free(der);
+	signer_free(signer);
+	if (rc != 0)
+		return ctl_error(EX_DATAERR, "a trial signature failed: %s",
+		    err.text);
+	return 0;
+}
+
+/* Date, what was found, and why it is accepted. */
+static void
+override_text(const struct request *request, const struct verdict *verdict,
+    char *out, size_t size)
+{
+	char when[CTL_TIME_MAX], reason[512];
+	size_t i, n;
+
+	smime_printable(request->reason, strlen(request->reason), reason,
+	    sizeof(reason));
+	snprintf(out, size, "%s", ctl_time(request->now, when, sizeof(when)));
+	for (i = 0; i < verdict->findings.count; i++) {
+		n = strlen(out);
+		snprintf(out + n, size - n, " %s",
+		    cert_problem_word(verdict->findings.problem[i]));
+	}
+	n = strlen(out);
+	snprintf(out + n, size - n, "\n%s\n", reason);
+}
+
+static void
+receipt_json(const struct request *request, const struct placement *placement,
+    const struct verdict *verdict, const char *subject, const char *issuer,
+    const char *serial, const char *fingerprint)
+{
+	X509 *cert = placement->material->cert;
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_string(&json, "address", request->address);
+	json_string(&json, "folder", placement->folder);
+	json_string(&json, "subject", subject);
+	json_string(&json, "issuer", issuer);
+	json_string(&json, "serial", serial);
+	json_time(&json, "not_before", cert_not_before(cert));
+	json_time(&json, "not_after", cert_not_after(cert));
+	json_string(&json, "sha256", fingerprint);
+	json_number(&json, "intermediates", sk_X509_num(verdict->chain));
+	json_bool(&json, "pinned", verdict->pinned);
+	json_time(&json, "imported", request->now);
+	json_end(&json);
+}
+
+static int
+print_receipt(const struct ctl *ctl, const struct request *request,
+    const struct placement *placement, const struct verdict *verdict)
+{
+	X509 *cert = placement->material->cert;
+	char subject[512], issuer[512], serial[SERIAL_TEXT_MAX + 1], kind[64];
+	char print[32 * 3 + 1] = "", from[CTL_TIME_MAX], to[CTL_TIME_MAX];
+	unsigned char sha256[32];
+
+	cert_subject(cert, subject, sizeof(subject));
+	cert_issuer(cert, issuer, sizeof(issuer));
+	cert_serial(cert, serial, sizeof(serial));
+	cert_key_name(cert, kind, sizeof(kind));
+	if (cert_fingerprint(cert, sha256) == 0)
+		ctl_hex(sha256, sizeof(sha256), print);
+	if (ctl->json) {
+		receipt_json(request, placement, verdict, subject, issuer,
+		    serial, print);
+		return ctl_finish();
+	}
+	printf("Imported %s\n"
+	    "  subject     %s\n  issuer      %s\n  serial      %s\n"
+	    "  key         %s\n  valid       %s to %s\n"
+	    "  SHA-256     %s\n  folder      %s/%s/%s\n",
+	    request->address, subject, issuer, serial, kind,
+	    ctl_time(cert_not_before(cert), from, sizeof(from)),
+	    ctl_time(cert_not_after(cert), to, sizeof(to)), print,
+	    ctl->conf->keystore_dir, request->address, placement->folder);
+	printf("  imported    %s\n", ctl_time(request->now, from,
+	    sizeof(from)));
+	if (verdict->pinned)
+		printf("  override    %s\n", request->reason);
+	if (request->when > request->now)
+		printf("It signs from its first day on; until then the "
+		    "present one does.\n");
+	return ctl_finish();
+}
+
+static int
+import(struct ctl *ctl, struct request *request, struct material *material,
+    struct verdict *verdict)
+{
+	struct placement placement = { request->address, material, NULL,
+	    NULL, "" };
+	char override[2048];
+	int status;
+
+	status = read_material(request, material);
+	if (status != 0)
+		return status;
+	request->when = request->now;
+	if (cert_not_before(material->cert) > request->now)
+		request->when = cert_not_before(material->cert);
+	status = judge(ctl->conf, request, material, verdict);
+	if (status == 0)
+		status = decide(ctl, request, verdict);
+	if (status == 0)
+		status = try_signature(ctl->conf, request, material, verdict);
+	if (status != 0)
+		return status;
+	placement.chain = verdict->chain;
+	if (verdict->pinned) {
+		override_text(request, verdict, override, sizeof(override));
+		placement.override = override;
+	}
+	status = place_entry(ctl->conf, &placement);
+	if (status != 0)
+		return status;
+	return print_receipt(ctl, request, &placement, verdict);
+}
+
+int
+cmd_import(struct ctl *ctl, int argc, char **argv)
+{
+	struct request request = { .now = time(NULL) };
+	struct material material = { NULL, NULL, NULL };
+	struct verdict verdict;
+	int status;
+
+	memset(&verdict, 0, sizeof(verdict));
+	status = parse(ctl, argc, argv, &request);
+	if (status != 0)
+		return status;
+	if (ctl_conf(ctl) == NULL)
+		return EX_CONFIG;
+	if (!conf_is_ours(ctl->conf, request.address))
+		ctl_error(0, "%s is in none of the configured domains: "
+		    "nothing will be signed for it", request.address);
+	status = import(ctl, &request, &material, &verdict);
+	sk_X509_pop_free(verdict.chain, X509_free);
+	material_clear(&material);
+	return status;
+}

@@ -1,0 +1,58 @@
+/*
+ * import.h - what the files of "sampulctl import" share.
+ */
+#ifndef SAMPUL_IMPORT_H
+#define SAMPUL_IMPORT_H
+
+#include "ctl.h"
+
+#define IMPORT_FILE_MAX	(1024 * 1024)
+
+/* A passphrase for reading a file: from a file, or asked for when needed. */
+struct passphrase {
+	const char	*file;		/* NULL: the terminal; "-": stdin */
+	char		*text;		/* NULL until passphrase_get */
+	size_t		 len;
+};
+
+/* prompt.c: gets it once; fails with the sentence. */
+int	 passphrase_get(struct passphrase *passphrase, const char *what,
+	    struct smime_error *err);
+void	 passphrase_clear(struct passphrase *passphrase);
+
+/* What was read: a certificate, its key, and the others. */
+struct material {
+	X509		*cert;
+	EVP_PKEY	*key;
+	STACK_OF(X509)	*extra;
+};
+
+/* material.c */
+int	 material_pem(struct material *out, const char *cert_file,
+	    const char *key_file, struct passphrase *passphrase,
+	    struct smime_error *err);
+int	 material_chain(struct material *material, const char *file,
+	    struct smime_error *err);
+/* Takes the certificate that belongs to the key out of certs, which is freed;
+ * the first one where none does. */
+int	 material_adopt(struct material *out, STACK_OF(X509) *certs,
+	    struct smime_error *err);
+void	 material_clear(struct material *material);
+
+/* p12.c */
+int	 material_p12(struct material *out, const char *file,
+	    struct passphrase *passphrase, struct smime_error *err);
+
+/* One entry on its way to the keystore. */
+struct placement {
+	const char		*address;
+	const struct material	*material;
+	STACK_OF(X509)		*chain;		/* to be written */
+	const char		*override;	/* text of the file; NULL none */
+	char			 folder[128];	/* receives the name */
+};
+
+/* place.c: all or nothing; returns an exit status after saying why. */
+int	 place_entry(const struct conf *conf, struct placement *placement);
+
+#endif

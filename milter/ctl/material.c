@@ -1,0 +1,122 @@
+/*
+ * material.c - a certificate and its key from PEM or DER files.
+ */
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "import.h"
+
+#define CERTS_MAX	32
+
+static STACK_OF(X509) *
+read_certs(const char *file, struct smime_error *err)
+{
+	STACK_OF(X509) *certs = NULL;
+	char *buf;
+	size_t len = 0;
+
+	buf = ctl_read_file(file, IMPORT_FILE_MAX, &len, err);
+	if (buf == NULL)
+		return NULL;
+	if (cert_read(buf, len, CERTS_MAX, file, &certs, err) != 0)
+		certs = NULL;
+	OPENSSL_clear_free(buf, len + 1);
+	return certs;
+}
+
+/* Asks for a passphrase only once the file has proven to be encrypted. */
+static EVP_PKEY *
+read_key(const char *file, struct passphrase *passphrase,
+    struct smime_error *err)
+{
+	struct smime_error first = { "" };
+	EVP_PKEY *key;
+	bool encrypted = false;
+	char *buf;
+	size_t len = 0;
+
+	buf = ctl_read_file(file, IMPORT_FILE_MAX, &len, err);
+	if (buf == NULL)
+		return NULL;
+	key = key_read(buf, len, NULL, 0, file, &encrypted, &first);
+	if (key == NULL && !encrypted)
+		smime_error_setx(err, "%s", first.text);
+	else if (key == NULL && passphrase_get(passphrase, file, err) == 0)
+		key = key_read(buf, len, passphrase->text, passphrase->len,
+		    file, &encrypted, err);
+	OPENSSL_clear_free(buf, len + 1);
+	return key;
+}
+
+int
+material_adopt(struct material *out, STACK_OF(X509) *certs,
+    struct smime_error *err)
+{
+	int i;
+
+	for (i = 0; i < sk_X509_num(certs); i++)
+		if (X509_check_private_key(sk_X509_value(certs, i),
+		    out->key) == 1)
+			break;
+	ERR_clear_error();
+	if (i >= sk_X509_num(certs))
+		i = 0;
+	out->cert = sk_X509_delete(certs, i);
+	if (out->cert == NULL) {
+		sk_X509_pop_free(certs, X509_free);
+		return smime_error_setx(err, "there is no certificate in it");
+	}
+	out->extra = certs;
+	return 0;
+}
+
+int
+material_pem(struct material *out, const char *cert_file,
+    const char *key_file, struct passphrase *passphrase,
+    struct smime_error *err)
+{
+	STACK_OF(X509) *certs;
+
+	certs = read_certs(cert_file, err);
+	if (certs == NULL)
+		return -1;
+	out->key = read_key(key_file != NULL ? key_file : cert_file,
+	    passphrase, err);
+	if (out->key == NULL) {
+		sk_X509_pop_free(certs, X509_free);
+		return -1;
+	}
+	return material_adopt(out, certs, err);
+}
+
+int
+material_chain(struct material *material, const char *file,
+    struct smime_error *err)
+{
+	STACK_OF(X509) *certs;
+	X509 *cert;
+
+	certs = read_certs(file, err);
+	if (certs == NULL)
+		return -1;
+	while ((cert = sk_X509_shift(certs)) != NULL)
+		if (sk_X509_push(material->extra, cert) == 0) {
+			X509_free(cert);
+			sk_X509_pop_free(certs, X509_free);
+			return smime_error_setx(err, "out of memory");
+		}
+	sk_X509_free(certs);
+	return 0;
+}
+
+void
+material_clear(struct material *material)
+{
+	X509_free(material->cert);
+	EVP_PKEY_free(material->key);
+	sk_X509_pop_free(material->extra, X509_free);
+	memset(material, 0, sizeof(*material));
+}

@@ -1,0 +1,262 @@
+/*
+ * p12.c - a certificate and its key from a PKCS#12 file (RFC 7292).
+ *
+ * The bags are walked here rather than by PKCS12_parse, which takes the first
+ * of several keys without a word (CRT-40). Old exports are encrypted with RC2,
+ * which OpenSSL 3 keeps in its legacy provider: it is loaded for this one file,
+ * in sampulctl, and never in the daemon.
+ */
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pkcs12.h>
+#include <openssl/provider.h>
+
+#include "import.h"
+
+#define BAG_DEPTH_MAX	4
+#define CERTS_MAX	32
+
+struct walk {
+	const char	*pass;
+	int		 pass_len;
+	EVP_PKEY	*key;
+	unsigned	 keys;
+	STACK_OF(X509)	*certs;
+	struct smime_error *err;
+};
+
+static int	 walk_bags(struct walk *, const STACK_OF(PKCS12_SAFEBAG) *,
+		    unsigned);
+
+static int
+take_key(struct walk *walk, const PKCS8_PRIV_KEY_INFO *info)
+{
+	if (info == NULL)
+		return smime_error_crypto(walk->err, "its private key cannot "
+		    "be decrypted");
+	if (++walk->keys > 1)
+		return smime_error_setx(walk->err, "it holds more than one "
+		    "private key; export each certificate with its key into "
+		    "a file of its own");
+	walk->key = EVP_PKCS82PKEY(info);
+	if (walk->key == NULL)
+		return smime_error_crypto(walk->err, "its private key cannot "
+		    "be used");
+	return 0;
+}
+
+static int
+take_cert(struct walk *walk, const PKCS12_SAFEBAG *bag)
+{
+	X509 *cert;
+
+	if (PKCS12_SAFEBAG_get_bag_nid(bag) != NID_x509Certificate)
+		return 0;
+	cert = PKCS12_SAFEBAG_get1_cert(bag);
+	if (cert == NULL)
+		return smime_error_crypto(walk->err, "a certificate in it is "
+		    "damaged");
+	if (sk_X509_num(walk->certs) >= CERTS_MAX) {
+		X509_free(cert);
+		return smime_error_setx(walk->err, "it holds more than %d "
+		    "certificates", CERTS_MAX);
+	}
+	if (sk_X509_push(walk->certs, cert) == 0) {
+		X509_free(cert);
+		return smime_error_setx(walk->err, "out of memory");
+	}
+	return 0;
+}
+
+static int
+walk_bag(struct walk *walk, const PKCS12_SAFEBAG *bag, unsigned depth)
+{
+	PKCS8_PRIV_KEY_INFO *info;
+	int rc;
+
+	switch (PKCS12_SAFEBAG_get_nid(bag)) {
+	case NID_keyBag:
+		return take_key(walk, PKCS12_SAFEBAG_get0_p8inf(bag));
+	case NID_pkcs8ShroudedKeyBag:
+		info = PKCS12_decrypt_skey(bag, walk->pass, walk->pass_len);
+		rc = take_key(walk, info);
+		PKCS8_PRIV_KEY_INFO_free(info);
+		return rc;
+	case NID_certBag:
+		return take_cert(walk, bag);
+	case NID_safeContentsBag:
+		if (depth >= BAG_DEPTH_MAX)
+			return smime_error_setx(walk->err, "its bags are "
+			    "nested too deeply");
+		return walk_bags(walk, PKCS12_SAFEBAG_get0_safes(bag),
+		    depth + 1);
+	default:
+		return 0;
+	}
+}
+
+static int
+walk_bags(struct walk *walk, const STACK_OF(PKCS12_SAFEBAG) *bags,
+    unsigned depth)
+{
+	int i;
+
+	for (i = 0; i < sk_PKCS12_SAFEBAG_num(bags); i++)
+		if (walk_bag(walk, sk_PKCS12_SAFEBAG_value(bags, i),
+		    depth) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+walk_safes(struct walk *walk, const PKCS12 *p12)
+{
+	STACK_OF(PKCS7) *safes;
+	STACK_OF(PKCS12_SAFEBAG) *bags;
+	PKCS7 *safe;
+	int i, nid, rc = 0;
+
+	safes = PKCS12_unpack_authsafes(p12);
+	if (safes == NULL)
+		return smime_error_crypto(walk->err, "its contents are "
+		    "damaged");
+	for (i = 0; i < sk_PKCS7_num(safes) && rc == 0; i++) {
+		safe = sk_PKCS7_value(safes, i);
+		nid = OBJ_obj2nid(safe->type);
+		if (nid == NID_pkcs7_data)
+			bags = PKCS12_unpack_p7data(safe);
+		else if (nid == NID_pkcs7_encrypted)
+			bags = PKCS12_unpack_p7encdata(safe, walk->pass,
+			    walk->pass_len);
+		else
+			continue;
+		rc = bags == NULL ? smime_error_crypto(walk->err,
+		    "a part of it cannot be decrypted") :
+		    walk_bags(walk, bags, 0);
+		sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	}
+	sk_PKCS7_pop_free(safes, PKCS7_free);
+	return rc;
+}
+
+static int
+read_contents(struct material *out, const PKCS12 *p12, const char *pass,
+    size_t pass_len, struct smime_error *err)
+{
+	struct walk walk = { pass, (int)pass_len, NULL, 0, NULL, err };
+
+	walk.certs = sk_X509_new_null();
+	if (walk.certs == NULL)
+		return smime_error_setx(err, "out of memory");
+	if (walk_safes(&walk, p12) == 0 && walk.key == NULL)
+		smime_error_setx(err, "it holds no private key");
+	else if (walk.key != NULL && err->text[0] == '\0') {
+		out->key = walk.key;
+		return material_adopt(out, walk.certs, err);
+	}
+	EVP_PKEY_free(walk.key);
+	sk_X509_pop_free(walk.certs, X509_free);
+	return -1;
+}
+
+/* As read_contents, the second time with RC2 and its like. */
+static int
+read_with_legacy(struct material *out, const PKCS12 *p12, const char *pass,
+    size_t pass_len, struct smime_error *err)
+{
+	struct smime_error first = { "" };
+	OSSL_PROVIDER *legacy;
+	int rc;
+
+	if (read_contents(out, p12, pass, pass_len, &first) == 0)
+		return 0;
+	legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
+	if (legacy == NULL) {
+		ERR_clear_error();
+		return smime_error_setx(err, "%s (and OpenSSL's legacy "
+		    "provider, which old files need, is not installed)",
+		    first.text);
+	}
+	rc = read_contents(out, p12, pass, pass_len, err);
+	OSSL_PROVIDER_unload(legacy);
+	return rc;
+}
+
+static PKCS12 *
+decode(const char *buf, size_t len, struct smime_error *err)
+{
+	const unsigned char *p = (const unsigned char *)buf;
+	PKCS12 *p12;
+
+	ERR_clear_error();
+	p12 = d2i_PKCS12(NULL, &p, (long)len);
+	if (p12 == NULL) {
+		smime_error_crypto(err, "it is no PKCS#12 file");
+		return NULL;
+	}
+	if (p != (const unsigned char *)buf + len) {
+		PKCS12_free(p12);
+		smime_error_setx(err, "octets follow after its end");
+		return NULL;
+	}
+	return p12;
+}
+
+/* An absent and an empty passphrase are two things in PKCS#12. */
+static int
+unlock(const PKCS12 *p12_const, const char *file,
+    struct passphrase *passphrase, const char **pass, size_t *len,
+    struct smime_error *err)
+{
+	PKCS12 *p12 = (PKCS12 *)(uintptr_t)p12_const;
+
+	*pass = "";
+	*len = 0;
+	if (passphrase->file == NULL && PKCS12_mac_present(p12)) {
+		if (PKCS12_verify_mac(p12, "", 0) == 1)
+			return 0;
+		*pass = NULL;
+		if (PKCS12_verify_mac(p12, NULL, 0) == 1)
+			return 0;
+	}
+	ERR_clear_error();
+	if (passphrase_get(passphrase, file, err) != 0)
+		return -1;
+	*pass = passphrase->text;
+	*len = passphrase->len;
+	if (PKCS12_mac_present(p12) &&
+	    PKCS12_verify_mac(p12, *pass, (int)*len) != 1) {
+		ERR_clear_error();
+		return smime_error_setx(err, "the passphrase is wrong, or the "
+		    "file is damaged");
+	}
+	return 0;
+}
+
+int
+material_p12(struct material *out, const char *file,
+    struct passphrase *passphrase, struct smime_error *err)
+{
+	struct smime_error why = { "" };
+	const char *pass = NULL;
+	PKCS12 *p12;
+	char *buf;
+	size_t len = 0, pass_len = 0;
+	int rc = -1;
+
+	buf = ctl_read_file(file, IMPORT_FILE_MAX, &len, err);
+	if (buf == NULL)
+		return -1;
+	p12 = decode(buf, len, &why);
+	if (p12 != NULL && unlock(p12, file, passphrase, &pass, &pass_len,
+	    &why) == 0 && read_with_legacy(out, p12, pass, pass_len,
+	    &why) == 0)
+		rc = 0;
+	else
+		smime_error_setx(err, "%s: %s", file, why.text);
+	PKCS12_free(p12);
+	OPENSSL_clear_free(buf, len + 1);
+	return rc;
+}
