@@ -18,7 +18,7 @@
 static const char *const level_words[] = { "ok", "warning", "error" };
 
 static void
-clear_progress(struct report *report)
+clear_progress(struct check_report *report)
 {
 	if (report->shown > 0 && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
@@ -26,7 +26,7 @@ clear_progress(struct report *report)
 }
 
 void
-check_say(struct report *report, enum check_level level, const char *what,
+check_say(struct check_report *report, enum check_level level, const char *what,
     const char *fmt, ...)
 {
 	char text[1024];
@@ -54,7 +54,7 @@ check_say(struct report *report, enum check_level level, const char *what,
 /* --------------------------------------------------------------- keys --- */
 
 struct key_check {
-	struct report	*report;
+	struct check_report	*report;
 	time_t		 now;
 	char		 address[ADDRESS_MAX + 1];	/* of the entries now
 							 * coming by */
@@ -183,7 +183,7 @@ check_entry(void *arg, const struct keystore_entry *entry)
 }
 
 static void
-check_keys(struct report *report)
+check_keys(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 	struct key_check check = { .report = report, .now = time(NULL) };
@@ -215,7 +215,7 @@ check_keys(struct report *report)
 /* ------------------------------------------------------------ command --- */
 
 static int
-finish(struct report *report)
+finish(struct check_report *report)
 {
 	unsigned errors = report->errors + report->bad_keys;
 	int status;
@@ -239,7 +239,7 @@ finish(struct report *report)
 int
 cmd_check(struct ctl *ctl, int argc, char **argv)
 {
-	struct report report = { .ctl = ctl };
+	struct check_report report = { .ctl = ctl };
 	const struct conf *conf;
 
 	(void)argv;

@@ -8,7 +8,7 @@
 
 enum check_level { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
 
-struct report {
+struct check_report {
 	const struct ctl	*ctl;
 	struct json		 json;
 	unsigned		 errors;	/* of the machine */
@@ -18,13 +18,13 @@ struct report {
 };
 
 /* One line: what was looked at and what is to say about it. */
-void	 check_say(struct report *report, enum check_level level,
+void	 check_say(struct check_report *report, enum check_level level,
 	    const char *what, const char *fmt, ...)
 	    __attribute__((format(printf, 4, 5)));
 
 /* checkfiles.c: users, directories, socket, audit file, passphrase. */
-void	 check_users(struct report *report);
-void	 check_files(struct report *report);
-void	 check_passphrase(struct report *report);
+void	 check_users(struct check_report *report);
+void	 check_files(struct check_report *report);
+void	 check_passphrase(struct check_report *report);
 
 #endif

@@ -27,7 +27,7 @@ is_set(const char *text)
 }
 
 static void
-check_user(struct report *report, const char *setting, const char *name)
+check_user(struct check_report *report, const char *setting, const char *name)
 {
 	if (!is_set(name) || geteuid() != 0)
 		return;
@@ -40,7 +40,7 @@ check_user(struct report *report, const char *setting, const char *name)
 }
 
 void
-check_users(struct report *report)
+check_users(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 
@@ -83,7 +83,7 @@ access_as(const char *user, const char *path, int how)
 }
 
 static bool
-check_access(struct report *report, const char *setting, const char *user,
+check_access(struct check_report *report, const char *setting, const char *user,
     const char *path, int how)
 {
 	int why = access_as(user, path, how);
@@ -101,7 +101,7 @@ check_access(struct report *report, const char *setting, const char *user,
 }
 
 static void
-check_private(struct report *report, const char *setting, const char *path,
+check_private(struct check_report *report, const char *setting, const char *path,
     mode_t forbidden)
 {
 	struct stat st;
@@ -121,7 +121,7 @@ check_private(struct report *report, const char *setting, const char *path,
 
 /* Mail bodies in a memory file system are memory after all. */
 static void
-check_spool(struct report *report)
+check_spool(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 	struct statfs fs;
@@ -151,7 +151,7 @@ parent_of(const char *path, char *out, size_t size)
 }
 
 static void
-check_audit(struct report *report)
+check_audit(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 	char dir[4096];
@@ -187,7 +187,7 @@ socket_path(const char *socket)
 }
 
 static void
-check_socket(struct report *report)
+check_socket(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 	const char *path = socket_path(conf->socket), *dir;
@@ -216,7 +216,7 @@ check_socket(struct report *report)
 }
 
 void
-check_files(struct report *report)
+check_files(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 
@@ -239,7 +239,7 @@ check_files(struct report *report)
 }
 
 void
-check_passphrase(struct report *report)
+check_passphrase(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
 	struct smime_error err = { "" };
