@@ -194,7 +194,7 @@ class Sink:
         self.port = rig.free_ports(1)[0]
         self.process = rig.Process("smtp-sink", [
             os.path.join(postfix.TREE, "usr/sbin/smtp-sink"),
-            "127.0.0.1:%d" % self.port, "1000"],
+            "-u", rig.MTA_USER, "127.0.0.1:%d" % self.port, "1000"],
             os.path.join(work, "sink.log"),
             {"LD_LIBRARY_PATH": os.path.join(postfix.TREE,
                                              "usr/lib/postfix")})
