@@ -174,7 +174,7 @@ const struct setting conf_settings[] = {
     NONE, true, false },
 { "", "socket_group", SETTING_STRING, AT(socket_group), "", 0, 64,
     NONE, true, false },
-{ "", "pid_file", SETTING_PATH, AT(pid_file), "/run/sampul/sampul-milter.pid",
+{ "", "pid_file", SETTING_PATH, AT(pid_file), "/run/sampul-milter.pid",
     0, PATH_LENGTH_MAX, NONE, true, false },
 { "", "login_map", SETTING_PATH, AT(login_map), "", 0, PATH_LENGTH_MAX,
     NONE, false, false },
@@ -454,4 +454,47 @@ settings_print(FILE *stream, const struct conf *conf, bool internal)
 	}
 	if (*group != '\0')
 		fputs("};\n", stream);
+}
+
+/* ------------------------------------------------------------ the same? --- */
+
+static char *
+setting_text(const struct setting *setting, const struct conf *conf)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *stream;
+
+	if ((stream = open_memstream(&text, &len)) == NULL)
+		return NULL;
+	setting_print(stream, setting, conf, "");
+	if (fclose(stream) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+void
+conf_each_restart(const struct conf *old, const struct conf *fresh,
+    void (*each)(void *arg, const char *name), void *arg)
+{
+	const struct setting *setting;
+	char name[2 * NAME_LENGTH_MAX];
+	char *before, *after;
+
+	for (setting = conf_settings; setting->name != NULL; setting++) {
+		if (!setting->restart)
+			continue;
+		before = setting_text(setting, old);
+		after = setting_text(setting, fresh);
+		if (before != NULL && after != NULL &&
+		    strcmp(before, after) != 0) {
+			snprintf(name, sizeof(name), "%s%s%s", setting->group,
+			    *setting->group != '\0' ? "." : "", setting->name);
+			each(arg, name);
+		}
+		free(before);
+		free(after);
+	}
 }

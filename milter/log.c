@@ -34,6 +34,7 @@ static _Atomic enum log_level log_level = LOG_LEVEL_INFO;
 static char log_ident[64] = "sampul";
 static bool log_stderr = true;
 static bool log_journal;
+static bool log_always;		/* -d was given */
 
 /*
  * Whether stderr is systemd's journal: it then reads a leading "<6>" as the
@@ -60,7 +61,7 @@ log_open(const char *ident, bool to_stderr, enum log_level level)
 	snprintf(log_ident, sizeof(log_ident), "%s", ident);
 	log_stderr = to_stderr;
 	log_journal = to_stderr && stderr_is_journal();
-	atomic_store(&log_level, level);
+	log_set_level(level);
 	if (!to_stderr) {
 		closelog();
 		openlog(log_ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
@@ -70,7 +71,14 @@ log_open(const char *ident, bool to_stderr, enum log_level level)
 void
 log_set_level(enum log_level level)
 {
-	atomic_store(&log_level, level);
+	atomic_store(&log_level, log_always ? LOG_LEVEL_DEBUG : level);
+}
+
+void
+log_debug_always(void)
+{
+	log_always = true;
+	log_set_level(LOG_LEVEL_DEBUG);
 }
 
 static void

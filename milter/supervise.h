@@ -1,0 +1,82 @@
+/*
+ * supervise.h - what the files of the supervisor share.
+ */
+#ifndef SAMPUL_SUPERVISE_H
+#define SAMPUL_SUPERVISE_H
+
+#include "milter.h"
+
+/* ------------------------------------------------------------ notify.c --- */
+
+/* Tells systemd, when it asked; see sd_notify(3) for the words. */
+void	 notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ------------------------------------------------------------ daemon.c --- */
+
+/*
+ * Goes to the background. The process that was started waits until
+ * daemon_report and exits with that status. Returns in the daemon only, or -1.
+ */
+int	 daemon_start(struct smime_error *err);
+/* The start succeeded (0) or failed; only the first call counts. */
+void	 daemon_report(int status);
+/* Opens and locks the pid file ("" none); -1 when another process holds it. */
+int	 daemon_lock_pid_file(const char *file, struct smime_error *err);
+/* This process's id to it. */
+int	 daemon_write_pid(struct smime_error *err);
+void	 daemon_remove_pid_file(const char *file);
+/* In a fork: gives up what belongs to the supervisor. */
+void	 daemon_close(void);
+
+/* ------------------------------------------------------------- spawn.c --- */
+
+struct child {
+	const char	*name;
+	pid_t		 pid;		/* 0 when there is none */
+	int		 control;	/* -1 when there is none */
+	bool		 ready;
+	bool		 told;		/* got SIGTERM */
+};
+
+enum { CHILD_KEYS, CHILD_MAIL, CHILDREN };
+
+/* One key process and one mail process with what joins them. */
+struct process_set {
+	struct child	 children[CHILDREN];
+	int		*channels[CHILDREN];	/* each side's ends; -1 closed */
+	size_t		 channel_count;
+	int		 signal_fd;
+	bool		 foreground;
+};
+
+/* Makes the channels; nothing is started. */
+int	 set_open(struct process_set *set, const struct conf *conf,
+	    struct smime_error *err);
+/* Forks one of the two. */
+int	 set_start(struct process_set *set, unsigned which, struct conf *conf,
+	    struct smime_error *err);
+/* Closes what is left of channels and control sockets. */
+void	 set_close(struct process_set *set);
+
+/* ----------------------------------------------------------- control.c --- */
+
+#define CONTROL_READY	'R'
+#define CONTROL_OK	'K'
+#define CONTROL_REFUSED	'N'	/* a length in two octets and a reason follow */
+#define CONTROL_REASON_MAX	(SMIME_ERROR_MAX - 1)
+#define CONTROL_TEXT_MAX	((size_t)128 * 1024 * 1024)
+
+enum control_result {
+	CONTROL_DONE,
+	CONTROL_NO,		/* refused; the sentence is in err */
+	CONTROL_BROKEN		/* no answer in time, or nonsense */
+};
+
+/*
+ * The supervisor's side: hands a configuration text over and waits for the
+ * answer, at most limit seconds; give_up (may be NULL) is asked in between.
+ */
+enum control_result control_send(int fd, const char *text, size_t len,
+	    unsigned limit, bool (*give_up)(void), struct smime_error *err);
+
+#endif
