@@ -81,6 +81,16 @@ at_end(const unsigned char *p, size_t avail)
 	return avail == 0 || (avail >= 2 && p[0] == '\r' && p[1] == '\n');
 }
 
+/* The "-- " that stands over a mail's signature, literally or encoded. */
+static bool
+is_separator(const unsigned char *p, size_t avail)
+{
+	if (avail >= 3 && p[2] == ' ')
+		return at_end(p + 3, avail - 3);
+	return avail >= 5 && memcmp(p + 2, "=20", 3) == 0 &&
+	    at_end(p + 5, avail - 5);
+}
+
 /* Whether this octet may not stand literally at the start of a line. */
 static bool
 hide_at_start(const struct encoder *enc, const unsigned char *p, size_t avail)
@@ -93,8 +103,7 @@ hide_at_start(const struct encoder *enc, const unsigned char *p, size_t avail)
 	case '-':
 		if (avail < 2 || p[1] != '-')
 			return false;
-		return enc->soft || !(avail >= 3 && p[2] == ' ' &&
-		    at_end(p + 3, avail - 3));
+		return enc->soft || !is_separator(p, avail);
 	default:
 		return false;
 	}

@@ -367,6 +367,15 @@ look_behind_cr(struct scan *scan, const unsigned char *p, size_t len)
 	}
 }
 
+static void
+note(struct scan *scan, unsigned defects)
+{
+	if (scan->state == SCAN_BODY)
+		scan->part.defects |= defects;
+	else
+		scan->outside |= defects;
+}
+
 /* Whole lines, or a piece of one, that are no boundary lines. */
 static int
 stretch(struct scan *scan, const unsigned char *p, size_t len, size_t crlfs,
@@ -386,11 +395,9 @@ stretch(struct scan *scan, const unsigned char *p, size_t len, size_t crlfs,
 		defects |= DEFECT_BARE_CR;
 		look_behind_cr(scan, p, len);
 	}
-	if (scan->state != SCAN_BODY) {
-		scan->outside |= defects;
+	note(scan, defects);
+	if (scan->state != SCAN_BODY)
 		return emit(scan, p, len);
-	}
-	scan->part.defects |= defects;
 	scan->part.octets += len;
 	scan->part.high += count.high;
 	if (scan->held_crlf && emit(scan, "\r\n", 2) == -1)
@@ -673,6 +680,8 @@ scan_finish(struct scan *scan, struct smime_error *err)
 	    true, &used) == -1)
 		return -1;
 	scan->carry_len = 0;
+	if (scan->mid_line && scan->state != SCAN_HEADER)
+		note(scan, line_defects(scan, scan->carry, 0));
 	while (scan->state == SCAN_HEADER) {
 		/* No place in it where a field could be added. */
 		if (scan->mid_line)
