@@ -135,10 +135,11 @@ def verify(entity, der, anchors):
             return content.read(), None
 
 
-def canonical_problems(entity):
-    """RFC 8551 3.1: what may break on the way."""
-    out = []
-    if re.search(rb"[\x80-\xff]", entity):
+def canonical_problems(entity, smtputf8):
+    """RFC 8551 3.1: what may break on the way. With SMTPUTF8 no MTA may touch
+    header fields in UTF-8, and copies of them are allowed."""
+    out, body = [], entity.partition(CRLF + CRLF)[2]
+    if re.search(rb"[\x80-\xff]", body if smtputf8 else entity):
         out.append("8-bit octets in the signed part")
     if b"\0" in entity:
         out.append("NUL in the signed part")
@@ -170,8 +171,8 @@ def parameters(part):
     reading."""
     try:
         found = part.get_params(header="content-type", unquote=True) or []
-        return [p for p in found if p[0].lower() not in ("hp", "hp*0",
-                                                         "hp*1")]
+        return [p for p in found if p[0].lower() not in
+                ("", "hp", "hp*0", "hp*1")]
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return None
 
@@ -224,11 +225,12 @@ def flat_problems(fields, body, inner_fields, inner_body):
     now = parse(b"".join(content_fields(inner_fields)) + CRLF)
     old = str(was.get("Content-Transfer-Encoding", "")).strip().lower()
     new = str(now.get("Content-Transfer-Encoding", "")).strip().lower()
-    if was.get_content_maintype() == "multipart" or \
+    if was.get_content_maintype() in ("multipart", "message") or \
             old not in ("", "7bit", "8bit", "binary"):
         return []
     if new == "base64":
-        inner_body = base64.b64decode(inner_body, validate=True)
+        inner_body = base64.b64decode(inner_body.replace(CRLF, b""),
+                                      validate=True)
     elif new == "quoted-printable":
         inner_body = quopri.decodestring(inner_body)
     return [] if inner_body == body else ["the one leaf decodes otherwise"]
@@ -252,7 +254,8 @@ def copies_problems(outer, inner):
     return out
 
 
-def compare(original, signed, anchors=None, loose=False, drops=()):
+def compare(original, signed, anchors=None, loose=False, drops=(),
+            smtputf8=False):
     """All findings, and what form it has."""
     drops = [name.lower() for name in drops]
     fields, body = split(original)
@@ -267,7 +270,7 @@ def compare(original, signed, anchors=None, loose=False, drops=()):
     if why:
         return out + [why], form
     if form == "signed":
-        out += canonical_problems(content)
+        out += canonical_problems(content, smtputf8)
     head, sep, inner_body = content.partition(CRLF + CRLF)
     if content.startswith(CRLF):
         head, sep, inner_body = b"", CRLF, content[2:]

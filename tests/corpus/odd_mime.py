@@ -49,11 +49,12 @@ def boundaries(corpus):
         both(corpus, "boundary-" + name,
              lambda leaf, b=boundary, p=parameter: mixed(
                  [leaf, leaf], b, parameter=p),
-             clean="any" if name == "eight" else "signed",
+             clean={"eight": "any", "2kb": "opaque"}.get(name, "signed"),
              dirty="any" if name == "eight" else "either",
              loose=name in ("trailing-space", "trailing-space-2", "eight",
                             "twice", "twice-2", "2231-both", "2231-both-2",
-                            "open-quote", "2231-order", "leading-space"))
+                            "open-quote", "2231-order", "leading-space",
+                            "pair", "comment"))
 
 
 def prefixes(corpus):
@@ -83,7 +84,7 @@ def endings(corpus):
             ("no-close", b"--b\r\n@\r\n", "signed"),
             ("no-close-no-crlf", b"--b\r\n@", "signed"),
             ("close-no-crlf", b"--b\r\n@\r\n--b--", "signed"),
-            ("close-twice", b"--b\r\n@\r\n--b--\r\n--b--\r\n", "signed"),
+            ("close-twice", b"--b\r\n@\r\n--b--\r\n--b--\r\n", "either"),
             ("close-then-part", b"--b\r\n@\r\n--b--\r\n--b\r\n@\r\n--b--\r\n",
              "either"),
             ("space-after", b"--b \t\r\n@\r\n--b-- \r\n", "signed"),
@@ -132,7 +133,9 @@ def endings(corpus):
                  "preamble-long": "opaque"}.get(
                      name, "either" if bad or name == "long-space"
                      else "signed")
-        both(corpus, "end-" + name, raw(body), clean, dirty, loose=bad)
+        # Where no boundary follows, Python leaves out the last line end.
+        both(corpus, "end-" + name, raw(body), clean, dirty,
+             loose=bad or name == "no-close")
 
 
 def nested(leaf, depth, subtype=b"mixed"):
