@@ -83,11 +83,11 @@ at_end(const unsigned char *p, size_t avail)
 
 /* The "-- " that stands over a mail's signature, literally or encoded. */
 static bool
-is_separator(const unsigned char *p, size_t avail)
+is_separator(const struct encoder *enc, const unsigned char *p, size_t avail)
 {
 	if (avail >= 3 && p[2] == ' ')
 		return at_end(p + 3, avail - 3);
-	return avail >= 5 && memcmp(p + 2, "=20", 3) == 0 &&
+	return enc->kind == REWRAP_QP && avail >= 5 && memcmp(p + 2, "=20", 3) == 0 &&
 	    at_end(p + 5, avail - 5);
 }
 
@@ -103,7 +103,7 @@ hide_at_start(const struct encoder *enc, const unsigned char *p, size_t avail)
 	case '-':
 		if (avail < 2 || p[1] != '-')
 			return false;
-		return enc->soft || !is_separator(p, avail);
+		return enc->soft || !is_separator(enc, p, avail);
 	default:
 		return false;
 	}

@@ -180,6 +180,8 @@ struct enclosure {
 
 enum scan_state { SCAN_HEADER, SCAN_BODY, SCAN_OTHER };
 #define SCAN_CARRY	1024
+#define SCAN_VIEW	(SCAN_CARRY / 2)	/* a longer line is no boundary */
+#define SCAN_NO_MATCH	((size_t)-1)
 
 /*
  * Reads a message's body in pieces of any size, with memory for one part
@@ -224,6 +226,34 @@ int	 scan_feed(struct scan *scan, const unsigned char *buf, size_t len,
 int	 scan_finish(struct scan *scan, struct smime_error *err);
 /* Frees what it holds, not the struct; safe to call twice. */
 void	 scan_clear(struct scan *scan);
+
+/* ---------------------------------------------------------- scan_part.c --- */
+
+/* A header comes next, unless there were too many parts. */
+int	 scan_part_begin(struct scan *scan);
+/* The header of scan->part is known: sets the state that follows it. */
+int	 scan_part_open(struct scan *scan, struct enclosure *e);
+/* Whether a line, without its end, belongs to a header at all. */
+bool	 scan_header_accepts(struct scan *scan, const unsigned char *line,
+	    size_t len);
+/* Adds to the header; one that gets too long turns into a body (limit). */
+int	 scan_header_add(struct scan *scan, const unsigned char *p,
+	    size_t len);
+int	 scan_header_done(struct scan *scan);
+
+/* ---------------------------------------------------------- enclosure.c --- */
+
+int	 enclosure_push(struct scan *scan, const struct enclosure *e);
+void	 enclosure_pop(struct scan *scan, size_t depth);
+/*
+ * The index of the enclosure whose boundary line this is, without its line
+ * end, or SCAN_NO_MATCH.
+ */
+size_t	 enclosure_match(const struct scan *scan, const unsigned char *line,
+	    size_t len, bool *close);
+/* Whether somebody else might read a boundary line here. */
+bool	 enclosure_suspect(const struct scan *scan, const unsigned char *line,
+	    size_t len);
 
 /* -------------------------------------------------------------- part.c --- */
 
