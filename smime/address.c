@@ -110,7 +110,7 @@ skip_inside(struct mailbox *m)
 static bool
 take_phrase(struct mailbox *m)
 {
-	const unsigned char *before;
+	const unsigned char *start = m->lex.p, *before;
 	int c;
 
 	for (;;) {
@@ -123,7 +123,7 @@ take_phrase(struct mailbox *m)
 		if (c == '"') {
 			if (!put_quoted(m, &m->display))
 				return false;
-		} else if (c == '.' || is_atext(c)) {
+		} else if (is_atext(c) || (c == '.' && m->lex.p > start)) {
 			put(m, &m->display, c);
 			m->lex.p++;
 		} else

@@ -217,6 +217,8 @@ test_sig02_syntax(void **state)
 		{ "no @", "budi", ADDRESS_SYNTAX, NULL },
 		{ "no address", "Budi <>", ADDRESS_SYNTAX, NULL },
 		{ "empty angle", "<>", ADDRESS_SYNTAX, NULL },
+		{ "name begins with a full stop", ". Budi <" BUDI ">",
+		    ADDRESS_SYNTAX, NULL },
 		{ "no local part", "@a.id", ADDRESS_SYNTAX, NULL },
 		{ "no domain", "budi@", ADDRESS_SYNTAX, NULL },
 		{ "two @", "budi@a@b.id", ADDRESS_SYNTAX, NULL },
