@@ -98,8 +98,9 @@ def plain_mail():
 
 
 def html_mail():
-    html = ("<p>Terlampir surat keputusan \u2014 \u201cpenting\u201d, "
-            "na\u00efve r\u00e9sum\u00e9.</p>\r\n").encode()
+    html = ("<p>Yth. Bapak/Ibu,</p>\r\n<p>terlampir surat keputusan tentang "
+            "\u201cpelayanan publik\u201d \u2014 mohon dipelajari.</p>\r\n"
+            ).encode()
     attachment = base64.encodebytes(
         b"%PDF-1.7\n" + bytes(range(256)) * 8).replace(b"\n", b"\r\n")
     head = harness.message(

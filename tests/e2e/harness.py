@@ -199,6 +199,7 @@ class Site:
         self.log = os.path.join(self.base, "sampul.log")
         self.anchor = os.path.join(self.pki, "root.pem")
         self.socket = os.path.join(self.base, "run", "milter.sock")
+        self.port = None
         self.process = None
         self.stack = []         # to be stopped, the last first
         self.serial = itertools.count(1)
@@ -298,7 +299,15 @@ class Site:
                               "-c", self.conf_file], self.log)
         self.process.wait_for("its socket", self._listens, 30)
 
+    def use_port(self):
+        """The milter on a loopback port instead of a Unix socket."""
+        self.port, = rig.free_ports(1)
+        self.settings["milter"] = {
+            "socket": "inet:%d@127.0.0.1" % self.port}
+
     def _listens(self):
+        if self.port is not None:
+            return rig.port_answers(self.port)
         with socket.socket(socket.AF_UNIX) as sock:
             try:
                 sock.connect(self.socket)
@@ -357,13 +366,20 @@ Reply = collections.namedtuple("Reply", "code text")
 
 
 def submit(port, sender, recipients, data, login=None, options=(),
-           source="127.0.0.1"):
-    """One message, its lines as they are; the reply to it."""
+           client_address=None):
+    """One message, its lines as they are; the reply to it. client_address is
+    told to Postfix by XCLIENT."""
     with smtplib.SMTP("127.0.0.1", port, local_hostname="klien.example",
-                      timeout=90, source_address=(source, 0)) as client:
+                      timeout=90) as client:
         client.ehlo()
+        if client_address is not None:
+            client.docmd("XCLIENT", "ADDR=" + client_address)
+            client.ehlo()
         if login is not None:
-            client.login(login, dovecot.PASSWORD)
+            try:
+                client.login(login, dovecot.PASSWORD)
+            except smtplib.SMTPAuthenticationError as reason:
+                return Reply(reason.smtp_code, reason.smtp_error.decode())
         if "SMTPUTF8" in options:
             client.command_encoding = "utf-8"
         code, text = client.mail(sender, list(options))
@@ -393,7 +409,8 @@ def message(sender, subject, body, *extra, to="warga@luar.example"):
     """A plain message; extra are further header lines."""
     lines = ["From: " + sender, "To: " + to, "Subject: " + subject,
              "Date: Sun, 22 Nov 2026 08:00:00 +0700",
-             "Message-ID: <%s@klien.example>" % subject, *extra, ""]
+             "Message-ID: <%s@klien.example>" % re.sub(r"\W+", "-", subject),
+             *extra, ""]
     head = "\r\n".join(lines).encode("utf-8") + b"\r\n"
     return head + (body.encode("utf-8") if isinstance(body, str) else body)
 

@@ -36,6 +36,7 @@ mail_owner = {user}
 setgid_group = {drop}
 default_privs = nobody
 import_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH={tree}/usr/lib/postfix
+export_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH={tree}/usr/lib/postfix
 maillog_file = {base}/mail.log
 maillog_file_prefixes = {base}
 inet_interfaces = 127.0.0.1
@@ -46,7 +47,8 @@ local_recipient_maps =
 local_transport = error:no local mail
 alias_maps =
 alias_database =
-mynetworks = 127.0.0.0/8
+mynetworks = 127.0.0.0/8 192.0.2.0/24
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_recipient_restrictions =
 smtpd_sasl_type = dovecot

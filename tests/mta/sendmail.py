@@ -86,7 +86,8 @@ def usable():
 
 class Sendmail:
     """sink and old_sink are ports of next hops, the second for lama.example;
-    milter is as in INPUT_MAIL_FILTER's S=, "" for none."""
+    milter is as in INPUT_MAIL_FILTER's S=, "" for none; a
+    Unix socket below /tmp is not safe enough for Sendmail."""
 
     def __init__(self, base, sink, old_sink, milter=""):
         self.base = rig.make_directory(base)
