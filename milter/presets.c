@@ -100,6 +100,9 @@ is_meeting(const struct facts *facts)
 	if (strncmp(type, "multipart/", 10) != 0 &&
 	    strncmp(type, "message/", 8) != 0)
 		return ANSWER_NO;
+	/* What is signed or encrypted already is nobody's to look into. */
+	if (mime_protection(facts->header) != MIME_PLAIN)
+		return ANSWER_NO;
 	if (facts->size == UINT64_MAX)
 		return ANSWER_UNKNOWN;
 	return facts->has_calendar ? ANSWER_YES : ANSWER_NO;

@@ -1,0 +1,23 @@
+/*
+ * fixture.h - a configuration and a header for the tests of the mail process.
+ */
+#ifndef SAMPUL_TEST_FIXTURE_H
+#define SAMPUL_TEST_FIXTURE_H
+
+#include "../../milter/milter.h"
+
+/* The settings that tests of policy and sessions begin with. */
+#define FIXTURE_TOP							\
+	"domains = [ \".pekalongankab.go.id\" ];\n"			\
+	"authserv_id = \"mx.pekalongankab.go.id\";\n"			\
+	"help = \"helpdesk@pekalongankab.go.id\";\n"			\
+	"user = \"\"; key_user = \"\";\n"
+#define FIXTURE_LOGIN							\
+	"origins = ( { name = \"mailboxes\"; kind = \"login\"; } );\n"
+
+/* Fails the test with conf.c's sentence when the text is not taken. */
+struct conf	*fixture_conf(const char *text);
+/* Fields from lines "Name: value", each ended by LF. */
+void		 fixture_header(struct header_list *out, const char *lines);
+
+#endif
