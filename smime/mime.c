@@ -1,10 +1,10 @@
 /*
  * mime.c - the fields that say what an entity is.
  *
- * Reading is tolerant, because the mail is there and must be dealt with as its
- * readers will: where a value is odd, the reading is the one that Postfix and
- * the common clients share. Changing is strict: mime_type_with_hp gives up
- * where two readers might see its result differently.
+ * Reading is tolerant, because the mail is there and must be dealt with: an odd
+ * value is read as its sender will have meant it. Changing is strict:
+ * mime_type_with_hp gives up where a reader might not find the hp parameter, or
+ * find something else because of it.
  */
 #include <stdio.h>
 #include <stdlib.h>

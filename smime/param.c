@@ -23,8 +23,8 @@ skip_junk(struct lex *lex)
 
 /*
  * An unquoted value ends at white space, ';', a comment or a quote. More than
- * a token is let through: "boundary=----=_Part:1" is common, and every reader
- * takes it for what it is meant to be.
+ * a token is let through: "boundary=----=_Part:1" is not valid, but senders
+ * write it and mean all of it.
  */
 static void
 take_value(struct lex *lex, struct param *out, bool *odd)
