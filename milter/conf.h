@@ -2,8 +2,9 @@
  * conf.h - what the files that read the configuration share.
  *
  *	confsource.c	files with @include to one text that remembers places
- *	confvalue.c	one setting: default, reading, printing
+ *	confvalue.c	one setting: its default, reading it
  *	conftable.c	the table of settings and the walk along it
+ *	confprint.c	settings on paper
  *	conforigins.c	where outgoing mail may come from
  *	confrules.c	what is done with it
  *	confmap.c	the login map
@@ -103,17 +104,12 @@ int	 setting_defaults(const struct setting *table, void *base,
 /* Reads one value as the table says; at is known to be of that name. */
 int	 setting_read(struct conf_reader *reader, const struct setting *setting,
 	    config_setting_t *at, void *base);
-void	 setting_print(FILE *stream, const struct setting *setting,
-	    const void *base, const char *indent);
 /* Frees what strings and lists of the table hold. */
 void	 settings_free(const struct setting *table, void *base);
 /* A string, array or list of strings to out. */
 int	 conf_read_strings(struct conf_reader *reader, config_setting_t *at,
 	    int (*check)(struct conf_reader *reader, config_setting_t *at,
 	    char **value), struct string_list *out);
-/* In libconfig's syntax. */
-void	 conf_print_string(FILE *stream, const char *text);
-void	 conf_print_strings(FILE *stream, const struct string_list *list);
 int	 string_list_add(struct string_list *list, const char *text);
 void	 string_list_free(struct string_list *list);
 
@@ -130,6 +126,15 @@ int	 settings_read_group(struct conf_reader *reader,
 	    config_setting_t *group, void *base);
 /* Reads the root: top level, groups, then origins and rules. */
 int	 settings_read_root(struct conf_reader *reader, config_setting_t *root);
+
+/* --------------------------------------------------------- confprint.c --- */
+
+/* "name = value;" after indent, in libconfig's syntax like all here. */
+void	 setting_print(FILE *stream, const struct setting *setting,
+	    const void *base, const char *indent);
+void	 conf_print_string(FILE *stream, const char *text);
+void	 conf_print_strings(FILE *stream, const struct string_list *list);
+/* All of conf_settings. */
 void	 settings_print(FILE *stream, const struct conf *conf, bool internal);
 
 /* ------------------------------------------------------- conforigins.c --- */

@@ -1,10 +1,9 @@
 /*
- * confvalue.c - one setting: its default, its value from libconfig, its value
- * on paper, all as the table of settings says.
+ * confvalue.c - one setting: its default and its value from libconfig, as the
+ * table of settings says.
  */
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -473,107 +472,4 @@ settings_free(const struct setting *table, void *base)
 		} else if (table->type == SETTING_STRINGS)
 			string_list_free(to);
 	}
-}
-
-/* ----------------------------------------------------------- on paper --- */
-
-void
-conf_print_string(FILE *stream, const char *text)
-{
-	fputc('"', stream);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', stream);
-		fputc(*text, stream);
-	}
-	fputc('"', stream);
-}
-
-void
-conf_print_strings(FILE *stream, const struct string_list *list)
-{
-	size_t i;
-
-	fputs("[", stream);
-	for (i = 0; i < list->count; i++) {
-		fputs(i > 0 ? ", " : " ", stream);
-		conf_print_string(stream, list->items[i]);
-	}
-	fputs(" ]", stream);
-}
-
-static void
-print_number(FILE *stream, uint64_t value)
-{
-	fprintf(stream, "%" PRIu64 "%s", value, value > INT32_MAX ? "L" : "");
-}
-
-static void
-print_words(FILE *stream, const struct setting_word *word, unsigned value)
-{
-	const char *separator = " ";
-
-	fputs("[", stream);
-	for (; word->word != NULL && value != 0; word++)
-		if (((unsigned)word->value & value) ==
-		    (unsigned)word->value && word->value != 0) {
-			fprintf(stream, "%s\"%s\"", separator, word->word);
-			separator = ", ";
-			value &= ~(unsigned)word->value;
-		}
-	fputs(" ]", stream);
-}
-
-static void
-print_word(FILE *stream, const struct setting_word *word, int value)
-{
-	for (; word->word != NULL; word++)
-		if (word->value == value) {
-			conf_print_string(stream, word->word);
-			return;
-		}
-}
-
-void
-setting_print(FILE *stream, const struct setting *setting, const void *base,
-    const char *indent)
-{
-	const void *at = (const char *)base + setting->offset;
-
-	fprintf(stream, "%s%s = ", indent, setting->name);
-	switch (setting->type) {
-	case SETTING_STRING:
-	case SETTING_PATH:
-		conf_print_string(stream, *(char *const *)at);
-		break;
-	case SETTING_BOOL:
-		fputs(*(const bool *)at ? "true" : "false", stream);
-		break;
-	case SETTING_NUMBER:
-	case SETTING_SECONDS:
-		print_number(stream, *(const unsigned *)at);
-		break;
-	case SETTING_SIZE:
-		print_number(stream, *(const size_t *)at);
-		break;
-	case SETTING_OCTETS:
-		print_number(stream, *(const uint64_t *)at);
-		break;
-	case SETTING_MODE:
-		fprintf(stream, "\"%04o\"", (unsigned)*(const mode_t *)at);
-		break;
-	case SETTING_WORD:
-		print_word(stream, setting->words, *(const int *)at);
-		break;
-	case SETTING_WORDS:
-		print_words(stream, setting->words, *(const unsigned *)at);
-		break;
-	case SETTING_STRINGS:
-		conf_print_strings(stream, at);
-		break;
-	case SETTING_SPECIAL:
-		setting->print(stream, base);
-		break;
-	}
-	fputs(";\n", stream);
 }

@@ -30,25 +30,9 @@
 #define BACKOFF_MIN	100	/* ms */
 #define BACKOFF_MAX	30000
 #define HEALTHY		60000	/* ms after which back-off starts anew */
-#define RELOAD_LIMIT	60	/* seconds for a child to take a text */
 
-enum state { STARTING, RUNNING, STOPPING, WAITING, FINISHED };
-
-struct supervisor {
-	struct conf		*conf;
-	const char		*file;
-	struct process_set	 set;
-	enum state		 state;
-	int64_t			 deadline;	/* of the state; 0 none */
-	int64_t			 backoff;
-	bool			 stop;		/* told to end */
-	bool			 reload;	/* told to reload */
-	bool			 served;	/* was RUNNING once */
-	int			 status;	/* exit status */
-};
-
-static int64_t
-now_ms(void)
+int64_t
+supervise_now(void)
 {
 	struct timespec ts;
 
@@ -60,7 +44,7 @@ static void
 enter(struct supervisor *s, enum state state, int64_t limit)
 {
 	s->state = state;
-	s->deadline = limit > 0 ? now_ms() + limit : 0;
+	s->deadline = limit > 0 ? supervise_now() + limit : 0;
 }
 
 /* ------------------------------------------------------ start and stop --- */
@@ -112,7 +96,7 @@ stop_step(struct supervisor *s)
 	}
 	if (!child->told) {
 		child->told = true;
-		s->deadline = now_ms() + STOP_LIMIT;
+		s->deadline = supervise_now() + STOP_LIMIT;
 		kill(child->pid, SIGTERM);
 	}
 }
@@ -131,7 +115,7 @@ start_child(struct supervisor *s, unsigned which)
 {
 	struct smime_error err = { "" };
 
-	s->deadline = now_ms() + START_LIMIT;
+	s->deadline = supervise_now() + START_LIMIT;
 	if (set_start(&s->set, which, s->conf, &err) == -1) {
 		log_error("cannot start the %s: %s",
 		    s->set.children[which].name, err.text);
@@ -229,8 +213,8 @@ reap(struct supervisor *s)
  * A child that breaks off has most often just died; the kernel closes its
  * sockets a moment before it says so, and the cause is worth that moment.
  */
-static void
-await_death(struct supervisor *s)
+void
+supervise_await_death(struct supervisor *s)
 {
 	const struct timespec moment = { .tv_nsec = 10 * 1000 * 1000 };
 	unsigned i;
@@ -241,133 +225,6 @@ await_death(struct supervisor *s)
 		reap(s);
 	}
 	begin_stop(s);
-}
-
-/* ------------------------------------------------------------- reloading --- */
-
-/* While a child is talked to, signals wait; does one of them mean "stop"? */
-static bool
-stop_is_pending(void)
-{
-	sigset_t pending;
-
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) ||
-	    sigismember(&pending, SIGINT));
-}
-
-static void
-log_restart_setting(void *arg, const char *name)
-{
-	(void)arg;
-	log_warning("reload: %s has changed; this takes a restart", name);
-}
-
-static void
-log_finding(void *arg, bool is_error, const char *text)
-{
-	(void)arg;
-	if (is_error)
-		log_error("%s", text);
-	else
-		log_warning("%s", text);
-}
-
-/* The new configuration, when it is whole and a start with it would work. */
-static struct conf *
-read_new(struct supervisor *s, struct smime_error *err)
-{
-	struct conf *fresh;
-	size_t errors;
-
-	if ((fresh = conf_read(s->file, err)) == NULL)
-		return NULL;
-	if ((errors = conf_check(fresh, log_finding, NULL)) > 0) {
-		smime_error_setx(err, "%s: %zu error(s), logged above",
-		    s->file, errors);
-		conf_unref(fresh);
-		return NULL;
-	}
-	fresh->generation = s->conf->generation + 1;
-	return fresh;
-}
-
-static enum control_result
-hand_over(struct supervisor *s, unsigned which, const struct conf *conf,
-    struct smime_error *err)
-{
-	struct smime_error reason = { "" };
-	enum control_result result;
-	char *text;
-	size_t len;
-
-	if (conf_text(conf, &text, &len, err) == -1)
-		return CONTROL_NO;
-	result = control_send(s->set.children[which].control, text, len,
-	    RELOAD_LIMIT, stop_is_pending, &reason);
-	free(text);
-	if (result != CONTROL_DONE)
-		smime_error_setx(err, "the %s: %s",
-		    s->set.children[which].name, reason.text);
-	return result;
-}
-
-/*
- * First the key process, which is the one that may refuse; then the mail
- * process. Should that one refuse, the key process gets the old one back, so
- * that both always work by the same configuration. When a child does not
- * answer at all, the set is replaced.
- */
-static int
-hand_to_both(struct supervisor *s, struct conf *fresh, struct smime_error *err)
-{
-	struct smime_error ignored = { "" };
-	enum control_result result;
-
-	result = hand_over(s, CHILD_KEYS, fresh, err);
-	if (result == CONTROL_DONE) {
-		result = hand_over(s, CHILD_MAIL, fresh, err);
-		if (result == CONTROL_NO && hand_over(s, CHILD_KEYS, s->conf,
-		    &ignored) != CONTROL_DONE)
-			result = CONTROL_BROKEN;
-	}
-	if (result == CONTROL_BROKEN)
-		await_death(s);
-	return result == CONTROL_DONE ? 0 : -1;
-}
-
-static void
-take(struct supervisor *s, struct conf *fresh)
-{
-	conf_each_restart(s->conf, fresh, log_restart_setting, NULL);
-	conf_unref(s->conf);
-	s->conf = fresh;
-	log_set_level(fresh->log_level);
-	log_info("reload ok generation=%u", fresh->generation);
-}
-
-static void
-reload(struct supervisor *s)
-{
-	struct smime_error err = { "" };
-	struct conf *fresh;
-
-	s->reload = false;
-	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
-	    (long long)now_ms() * 1000);
-	fresh = read_new(s, &err);
-	if (fresh != NULL && s->state == RUNNING &&
-	    hand_to_both(s, fresh, &err) == -1) {
-		conf_unref(fresh);
-		fresh = NULL;
-	}
-	if (fresh != NULL)
-		take(s, fresh);
-	else
-		log_error("reload failed, generation %u stays: %s",
-		    s->conf->generation, err.text);
-	notify("READY=1\nSTATUS=%s, configuration generation %u%s",
-	    s->state == RUNNING ? "Serving" : "Restarting",
-	    s->conf->generation, fresh != NULL ? "" : "; last reload failed");
 }
 
 /* -------------------------------------------------------------- the loop --- */
@@ -420,7 +277,7 @@ read_control(struct supervisor *s, struct child *child)
 		log_error("the %s says what it was not asked", child->name);
 	close(child->control);
 	child->control = -1;
-	await_death(s);
+	supervise_await_death(s);
 }
 
 static void
@@ -444,7 +301,7 @@ deadline_passed(struct supervisor *s)
 		log_warning("the %s (pid %ld) does not stop; killing it",
 		    child->name, (long)child->pid);
 		kill(child->pid, SIGKILL);
-		s->deadline = now_ms() + STOP_LIMIT;
+		s->deadline = supervise_now() + STOP_LIMIT;
 		break;
 	case WAITING:
 		begin_start(s);
@@ -458,7 +315,7 @@ static void
 wait_for_events(struct supervisor *s)
 {
 	struct pollfd fds[1 + CHILDREN];
-	int64_t left = s->deadline != 0 ? s->deadline - now_ms() : -1;
+	int64_t left = s->deadline != 0 ? s->deadline - supervise_now() : -1;
 	unsigned i;
 
 	fds[0] = (struct pollfd){ .fd = s->set.signal_fd, .events = POLLIN };
@@ -490,8 +347,8 @@ run(struct supervisor *s)
 			begin_stop(s);
 		else if (s->reload && (s->state == RUNNING ||
 		    s->state == WAITING))
-			reload(s);
-		if (s->deadline != 0 && now_ms() >= s->deadline)
+			supervise_reload(s);
+		if (s->deadline != 0 && supervise_now() >= s->deadline)
 			deadline_passed(s);
 	}
 }

@@ -79,4 +79,28 @@ enum control_result {
 enum control_result control_send(int fd, const char *text, size_t len,
 	    unsigned limit, bool (*give_up)(void), struct smime_error *err);
 
+/* --------------------------------------------- supervise.c and reload.c --- */
+
+enum state { STARTING, RUNNING, STOPPING, WAITING, FINISHED };
+
+struct supervisor {
+	struct conf		*conf;
+	const char		*file;
+	struct process_set	 set;
+	enum state		 state;
+	int64_t			 deadline;	/* of the state; 0 none */
+	int64_t			 backoff;
+	bool			 stop;		/* told to end */
+	bool			 reload;	/* told to reload */
+	bool			 served;	/* was RUNNING once */
+	int			 status;	/* exit status */
+};
+
+/* Milliseconds of the monotonic clock. */
+int64_t	 supervise_now(void);
+/* After a child broke off: gives it a moment to be seen dead, then stops. */
+void	 supervise_await_death(struct supervisor *s);
+/* Reads the configuration again; see reload.c. */
+void	 supervise_reload(struct supervisor *s);
+
 #endif
