@@ -69,6 +69,12 @@ pki_run(const char *program, ...)
 	return run(words, 1);
 }
 
+int
+pki_runv(const char *const *words)
+{
+	return run(words, 1);
+}
+
 void
 pki_make(const char *word, ...)
 {

@@ -24,6 +24,7 @@ void	 pki_make(const char *word, ...) __attribute__((sentinel));
 void	 pki_mailbox(const char *name, const char *type, const char *profile);
 /* Runs a program; its output is thrown away. Returns its exit status. */
 int	 pki_run(const char *program, ...) __attribute__((sentinel));
+int	 pki_runv(const char *const *words);
 
 char	*read_whole(const char *path, size_t *len);
 void	 write_whole(const char *path, const void *buf, size_t len);
