@@ -308,6 +308,8 @@ void	 policy_decide(const struct conf *conf, const struct facts *facts,
  * rule, PLAN_REFUSE, PLAN_TEMPFAIL or PLAN_PASS.
  */
 enum plan_action policy_cannot_sign(const struct plan *plan);
+/* The rule's name, "default", or "" where no rule was asked. */
+const char *policy_rule_name(const struct plan *plan);
 /* Stable words for logs and scripts: "not-owner", "pass", ... */
 const char *policy_why_word(enum plan_why why);
 const char *policy_action_word(enum plan_action action);

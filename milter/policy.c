@@ -470,6 +470,16 @@ policy_cannot_sign(const struct plan *plan)
 }
 
 const char *
+policy_rule_name(const struct plan *plan)
+{
+	if (plan->rule == NULL)
+		return "";
+	if (plan->rule->name == NULL || plan->rule->name[0] == '\0')
+		return "default";
+	return plan->rule->name;
+}
+
+const char *
 policy_why_word(enum plan_why why)
 {
 	static const char *const words[] = {

@@ -125,7 +125,7 @@ put_decision(struct line *line, const struct report *report)
 		put_pair(line, "why", policy_why_word(outcome->why));
 	if (plan->incident)
 		put_pair(line, "incident", policy_why_word(plan->why));
-	put_some(line, "rule", plan->rule == NULL ? NULL : plan->rule->name);
+	put_some(line, "rule", policy_rule_name(plan));
 }
 
 static void

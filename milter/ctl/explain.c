@@ -138,7 +138,7 @@ print_plain(const struct ctl *ctl, const struct plan *plan,
 	print_line("origin:", plan->origin == NULL ? "none" :
 	    plan->origin->name);
 	if (plan->rule != NULL)
-		printf("%-12s %s%s%s%s\n", "rule:", plan->rule->name,
+		printf("%-12s %s%s%s%s\n", "rule:", policy_rule_name(plan),
 		    plan->rule->where[0] == '\0' ? "" : " (",
 		    plan->rule->where,
 		    plan->rule->where[0] == '\0' ? "" : ")");
@@ -178,8 +178,7 @@ print_json(const struct ctl *ctl, const struct plan *plan,
 	json_bool(&json, "incident", plan->incident);
 	json_string(&json, "origin", plan->origin == NULL ? NULL :
 	    plan->origin->name);
-	json_string(&json, "rule", plan->rule == NULL ? NULL :
-	    plan->rule->name);
+	json_some(&json, "rule", policy_rule_name(plan));
 	json_some(&json, "where", plan->rule == NULL ? NULL :
 	    plan->rule->where);
 	json_some(&json, "from", plan->from);
