@@ -244,24 +244,38 @@ entry_reason(const struct keystore_entry *entry, struct smime_error *err)
 		    entry->text[0] != '\0' ? ")" : "");
 }
 
+/*
+ * Which entry's reason is worth telling: a fault before what somebody decided
+ * or what a certificate is, and that before a mere date.
+ */
+static int
+weight(const struct keystore_entry *entry)
+{
+	if (entry->state == ENTRY_USABLE || keystore_entry_is_encryption(entry))
+		return 0;
+	if (is_fault(entry))
+		return 3;
+	if (entry->state == ENTRY_UNFIT &&
+	    (entry->findings.problem[0] == CERT_EXPIRED ||
+	    entry->findings.problem[0] == CERT_NOT_YET_VALID))
+		return 1;
+	return 2;
+}
+
 void
 mailbox_reason(const struct mailbox *mailbox, bool *missing,
     struct smime_error *err)
 {
-	const struct keystore_entry *entry, *told = NULL;
+	const struct keystore_entry *told = NULL;
+	int heaviest = 0;
 	size_t i;
 
-	*missing = true;
-	for (i = 0; i < mailbox->count; i++) {
-		entry = &mailbox->entries[i].seen;
-		if (entry->state == ENTRY_USABLE ||
-		    keystore_entry_is_encryption(entry))
-			continue;
-		if (told == NULL || (*missing && is_fault(entry)))
-			told = entry;
-		if (is_fault(entry))
-			*missing = false;
-	}
+	for (i = 0; i < mailbox->count; i++)
+		if (weight(&mailbox->entries[i].seen) > heaviest) {
+			told = &mailbox->entries[i].seen;
+			heaviest = weight(told);
+		}
+	*missing = told == NULL || !is_fault(told);
 	if (told != NULL)
 		entry_reason(told, err);
 	else
