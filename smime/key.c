@@ -35,6 +35,113 @@ answer(char *buf, int size, int writing, void *arg)
 	return (int)question->len;
 }
 
+/* ---------------------------------------------------------------- cost --- */
+
+/*
+ * The file says how much work its passphrase is (RFC 8018 4.2, RFC 7914 2),
+ * and would be believed up to hours.
+ */
+#define ITERATIONS_MAX	5000000
+#define SCRYPT_MAX	(1 << 22)	/* N * r * p; openssl writes 1 << 17 */
+
+static bool
+is_within(const ASN1_INTEGER *number, int64_t max, int64_t *out)
+{
+	return ASN1_INTEGER_get_int64(out, number) == 1 && *out > 0 &&
+	    *out <= max;
+}
+
+static bool
+is_cheap_pbkdf2(const ASN1_TYPE *parameter)
+{
+	PBKDF2PARAM *kdf = ASN1_TYPE_unpack_sequence(
+	    ASN1_ITEM_rptr(PBKDF2PARAM), parameter);
+	int64_t n;
+	bool cheap = kdf != NULL && is_within(kdf->iter, ITERATIONS_MAX, &n);
+
+	PBKDF2PARAM_free(kdf);
+	return cheap;
+}
+
+static bool
+is_cheap_scrypt(const ASN1_TYPE *parameter)
+{
+	SCRYPT_PARAMS *kdf = ASN1_TYPE_unpack_sequence(
+	    ASN1_ITEM_rptr(SCRYPT_PARAMS), parameter);
+	int64_t n, r, p;
+	bool cheap = kdf != NULL &&
+	    is_within(kdf->costParameter, SCRYPT_MAX, &n) &&
+	    is_within(kdf->blockSize, SCRYPT_MAX / n, &r) &&
+	    is_within(kdf->parallelizationParameter, SCRYPT_MAX / n / r, &p);
+
+	SCRYPT_PARAMS_free(kdf);
+	return cheap;
+}
+
+/* PBES1 (RFC 8018 6.1) and PKCS#12's schemes, which look alike. */
+static bool
+is_cheap_pbe1(const ASN1_TYPE *parameter)
+{
+	PBEPARAM *pbe = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBEPARAM),
+	    parameter);
+	int64_t n;
+	bool cheap = pbe != NULL && is_within(pbe->iter, ITERATIONS_MAX, &n);
+
+	PBEPARAM_free(pbe);
+	return cheap;
+}
+
+static bool
+is_cheap(const X509_SIG *sealed)
+{
+	const X509_ALGOR *scheme;
+	PBE2PARAM *pbe;
+	bool cheap = false;
+
+	X509_SIG_get0(sealed, &scheme, NULL);
+	if (OBJ_obj2nid(scheme->algorithm) != NID_pbes2)
+		return is_cheap_pbe1(scheme->parameter);
+	pbe = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM),
+	    scheme->parameter);
+	if (pbe == NULL)
+		return false;
+	switch (OBJ_obj2nid(pbe->keyfunc->algorithm)) {
+	case NID_id_pbkdf2:
+		cheap = is_cheap_pbkdf2(pbe->keyfunc->parameter);
+		break;
+	case NID_id_scrypt:
+		cheap = is_cheap_scrypt(pbe->keyfunc->parameter);
+		break;
+	}
+	PBE2PARAM_free(pbe);
+	return cheap;
+}
+
+/* Looks at each encrypted key of a file; one that is damaged fails later. */
+static bool
+all_cheap(BIO *bio, const void *buf, size_t len)
+{
+	const unsigned char *p = buf;
+	X509_SIG *sealed;
+	bool cheap = true;
+
+	if (*p == 0x30) {
+		sealed = d2i_X509_SIG(NULL, &p, (long)len);
+		cheap = sealed == NULL || is_cheap(sealed);
+		X509_SIG_free(sealed);
+	} else
+		while (cheap && (sealed = PEM_read_bio_PKCS8(bio, NULL, NULL,
+		    NULL)) != NULL) {
+			cheap = is_cheap(sealed);
+			X509_SIG_free(sealed);
+		}
+	(void)BIO_reset(bio);
+	ERR_clear_error();
+	return cheap;
+}
+
+/* ------------------------------------------------------------- reading --- */
+
 /* PKCS#8 with or without encryption (RFC 5208 5, 6). */
 static EVP_PKEY *
 read_der(BIO *bio, const void *buf, size_t len, struct question *question)
@@ -53,6 +160,7 @@ read_der(BIO *bio, const void *buf, size_t len, struct question *question)
 	return d2i_PKCS8PrivateKey_bio(bio, NULL, answer, question);
 }
 
+/* The first sentence stays: one about the work may be there already. */
 static void
 explain(const char *what, const struct question *question,
     struct smime_error *err)
@@ -87,7 +195,10 @@ key_read(const void *buf, size_t len, const char *passphrase,
 		smime_error_setx(err, "out of memory");
 		return NULL;
 	}
-	if (*(const unsigned char *)buf == 0x30)
+	if (!all_cheap(bio, buf, len))
+		smime_error_setx(err, "the encryption of the private key in "
+		    "%s is not known or asks for too much work", what);
+	else if (*(const unsigned char *)buf == 0x30)
 		key = read_der(bio, buf, len, &question);
 	else
 		key = PEM_read_bio_PrivateKey(bio, NULL, answer, &question);

@@ -155,6 +155,8 @@ test_passphrases(void **state)
 static void
 test_no_key(void **state)
 {
+	static const char too_much[] = "the encryption of the private key in "
+	    "key.pem is not known or asks for too much work";
 	static const char garbage[] = "-----BEGIN PRIVATE KEY-----\nMAA=\n"
 	    "-----END PRIVATE KEY-----\n";
 	static const struct {
@@ -179,6 +181,15 @@ test_no_key(void **state)
 			fail_msg("%s: got \"%s\", wanted \"%s\"",
 			    none[i].what, err.text, none[i].want);
 	}
+	/* Hours of work, as the file demands it. */
+	buf = read_whole("tests/data/keys/iterations.pem", &len);
+	assert_null(read_key(buf, len, PASS, NULL, &err));
+	assert_string_equal(err.text, too_much);
+	free(buf);
+	buf = read_whole("tests/data/keys/scrypt.pem", &len);
+	assert_null(read_key(buf, len, PASS, NULL, &err));
+	assert_string_equal(err.text, too_much);
+	free(buf);
 	buf = read_whole(pki_path("rsa/cert.pem"), &len);
 	assert_null(read_key(buf, len, PASS, NULL, &err));
 	free(buf);
