@@ -192,7 +192,7 @@ give_up(size_t which)
 	pthread_mutex_lock(&front.lock);
 	front.quiet[which] = front.quiet[--front.quiet_count];
 	pthread_mutex_unlock(&front.lock);
-	log_debug("a connection said nothing and is closed");
+	log_debug("a connection that said nothing is closed");
 	close(fd);
 }
 
@@ -282,6 +282,15 @@ hand_over(size_t which)
 	wake_libmilter();
 }
 
+/* Whether octets are there, and not just the end of a probe. */
+static bool
+has_spoken(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 /* From the last to the first: a removal moves only what was looked at. */
 static void
 look_at_quiet(const struct pollfd *polled, size_t count)
@@ -290,9 +299,10 @@ look_at_quiet(const struct pollfd *polled, size_t count)
 	size_t i;
 
 	for (i = count; i > 0; i--) {
-		if (polled[i - 1].revents != 0)
+		if (polled[i - 1].revents != 0 && has_spoken(polled[i - 1].fd))
 			hand_over(i - 1);
-		else if (front.quiet[i - 1].until <= now)
+		else if (polled[i - 1].revents != 0 ||
+		    front.quiet[i - 1].until <= now)
 			give_up(i - 1);
 	}
 }
