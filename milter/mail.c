@@ -91,6 +91,14 @@ set_access(const struct conf *conf, const char *path, struct smime_error *err)
 	return 0;
 }
 
+/*
+ * libmilter drops a connection for a command over 65535 octets, and Postfix
+ * hands over a header field of up to 102400 (header_size_limit) as one: such a
+ * message would be tried again and again. What is taken is bounded by
+ * milter.max_header.
+ */
+#define COMMAND_MAX	(1024 * 1024)
+
 /* Nobody else can connect before mode and group are set. */
 static int
 open_socket(const struct conf *conf, struct smime_error *err)
@@ -106,6 +114,7 @@ open_socket(const struct conf *conf, struct smime_error *err)
 	    smfi_settimeout((int)conf->idle_timeout) != MI_SUCCESS)
 		return smime_error_setx(err, "libmilter does not take %s",
 		    conf->socket);
+	(void)smfi_setmaxdatasize(COMMAND_MAX);
 	before = umask(0177);
 	rc = smfi_opensocket(false);
 	umask(before);
