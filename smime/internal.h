@@ -87,6 +87,43 @@ void	 param_collect(struct param_text *all, const struct param *param);
 bool	 param_join(const struct param_text *all, char *out, size_t size,
 	    size_t *len);
 
+/* ----------------------------------------------------------- mailbox.c --- */
+
+#define MAILBOX_LOCAL_MAX	64	/* RFC 5321 4.5.3.1.1 */
+#define MAILBOX_DOMAIN_MAX	255	/* RFC 5321 4.5.3.1.2 */
+#define MAILBOX_DISPLAY_MAX	2048	/* ours; octets before decoding */
+
+struct mailbox_text {
+	char	*p;
+	size_t	 size;
+	size_t	 len;
+};
+
+struct mailbox {
+	struct lex		 lex;
+	struct mailbox_text	 display;	/* unquoted, encoded words as
+						 * they stand */
+	struct mailbox_text	 local;		/* unquoted */
+	struct mailbox_text	 domain;
+	bool			 spaced;	/* comment, route, white space
+						 * inside */
+	bool			 odd;		/* quoted local part, literal */
+	bool			 too_long;	/* something was cut */
+	char			 display_buf[MAILBOX_DISPLAY_MAX];
+	char			 local_buf[MAILBOX_LOCAL_MAX];
+	char			 domain_buf[MAILBOX_DOMAIN_MAX];
+};
+
+void	 mailbox_init(struct mailbox *m, const void *text, size_t len);
+/*
+ * The only mailbox of the text: ADDRESS_OK, _MISSING, _SEVERAL, _GROUP or
+ * _SYNTAX; the parts and flags are for the caller to judge.
+ */
+enum address_result mailbox_take(struct mailbox *m);
+/* An addr-spec alone; the cursor stands behind it. */
+bool	 mailbox_addr_spec(struct mailbox *m);
+bool	 mailbox_is_atext(int c);
+
 /* ----------------------------------------------------------- display.c --- */
 
 /*

@@ -85,6 +85,11 @@ static const struct {
 	{ "open comment behind id", ID " (; dkim=pass", true },
 	{ "open quote", ID "; dkim=pass reason=\"a; b", true },
 	{ "comma", ID ", " ID "; dkim=pass", true },
+	{ "open comment behind the semicolon", ID "; (dkim=pass", true },
+	{ "open comment behind the method", ID "; dkim (=pass", true },
+	{ "open comment behind =", ID "; dkim= (pass", true },
+	{ "open comment behind /", ID "; dkim/(1=pass", true },
+	{ "open comment behind the version", ID " 1(; dkim=pass", true },
 	/* no id can be read, but ours is there */
 	{ "open comment first", "(" ID "; smime=pass", true },
 	{ "open quote first", "\"" ID "; smime=pass", true },
@@ -198,6 +203,8 @@ test_large(void **state)
 	memset(value, 'a', size);
 	memcpy(value + size - 60, "; " ID "; smime=pass",
 	    strlen("; " ID "; smime=pass"));
+	assert_true(forged(value, size, ID));
+	memset(value, 0xc3, 2000);
 	assert_true(forged(value, size, ID));
 	value[0] = '"';
 	value[2000] = '"';

@@ -76,6 +76,8 @@ static const struct {
 	    "", "a", "" },
 	{ "junk with a quoted semicolon", "text/plain; a b \"; charset=no\"; "
 	    "charset=yes", "text/plain", "", "yes", "" },
+	{ "junk with a comment", "text/plain; a b (; charset=no); "
+	    "charset=yes", "text/plain", "", "yes", "" },
 	{ "empty parameters", "text/plain;;; ;charset=a;", "text/plain", "",
 	    "a", "" },
 	{ "empty value", "multipart/mixed; boundary=; charset=\"\"",
@@ -392,6 +394,27 @@ test_sig23_protection(void **state)
 	assert_string_equal(media, "text");
 }
 
+/* Text that is cut is no boundary: whose would it be? */
+static void
+test_sections(void **state)
+{
+	char value[2048];
+	struct mime_type type;
+	size_t n, count;
+	unsigned i;
+
+	(void)state;
+	for (count = 30; count < 40; count++) {
+		n = (size_t)snprintf(value, sizeof(value), "multipart/mixed");
+		for (i = 0; i < count; i++)
+			n += (size_t)snprintf(value + n, sizeof(value) - n,
+			    "; boundary*%u=%c", i, 'a' + (int)i % 26);
+		parse(value, n, &type);
+		assert_int_equal(type.boundary_len,
+		    count <= PARAM_SECTIONS_MAX ? count : 0);
+	}
+}
+
 /* Cut at every length and begun at every octet. */
 static void
 test_cut(void **state)
@@ -449,6 +472,7 @@ main(void)
 		cmocka_unit_test(test_hp),
 		cmocka_unit_test(test_encodings),
 		cmocka_unit_test(test_sig23_protection),
+		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_large),
 	};
