@@ -256,32 +256,38 @@ const struct setting conf_settings[] = {
 
 #define NAME_LENGTH_MAX	40
 
-/* Levenshtein's distance of two names. */
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Levenshtein's distance of two names, where two letters in the wrong order
+ * count once.
+ */
 static unsigned
 distance(const char *a, const char *b)
 {
-	unsigned row[NAME_LENGTH_MAX + 1], above_left, above, best;
+	unsigned d[NAME_LENGTH_MAX + 1][NAME_LENGTH_MAX + 1];
 	size_t i, j, len_a = strlen(a), len_b = strlen(b);
 
 	if (len_a > NAME_LENGTH_MAX || len_b > NAME_LENGTH_MAX)
 		return NAME_LENGTH_MAX;
+	for (i = 0; i <= len_a; i++)
+		d[i][0] = (unsigned)i;
 	for (j = 0; j <= len_b; j++)
-		row[j] = (unsigned)j;
-	for (i = 1; i <= len_a; i++) {
-		above_left = row[0];
-		row[0] = (unsigned)i;
+		d[0][j] = (unsigned)j;
+	for (i = 1; i <= len_a; i++)
 		for (j = 1; j <= len_b; j++) {
-			above = row[j];
-			best = above_left + (a[i - 1] != b[j - 1]);
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-			above_left = above;
+			d[i][j] = least(d[i - 1][j - 1] +
+			    (a[i - 1] != b[j - 1]),
+			    least(d[i - 1][j], d[i][j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
 		}
-	}
-	return row[len_b];
+	return d[len_a][len_b];
 }
 
 struct suggestion {
@@ -297,7 +303,7 @@ suggest(struct suggestion *best, const char *wrong, const char *wrong_group,
 	unsigned d = distance(wrong, name), limit;
 	unsigned score = 2 * d + (strcmp(group, wrong_group) != 0);
 
-	limit = strlen(wrong) < 6 ? 1 : (unsigned)strlen(wrong) / 3;
+	limit = strlen(wrong) < 4 ? 1 : 2 + (unsigned)strlen(wrong) / 8;
 	if (d > limit || score >= best->score)
 		return;
 	best->score = score;
