@@ -208,7 +208,7 @@ check_keys(struct check_report *report)
 	clear_progress(report);
 	keystore_close(store);
 	check_say(report, report->bad_keys > 0 ? CHECK_WARNING : CHECK_OK,
-	    "keystore", "%u addresses, %u certificates, %u faults",
+	    "keystore", "addresses: %u, certificates: %u, faults: %u",
 	    check.addresses, check.certificates, report->bad_keys);
 }
 
@@ -226,7 +226,8 @@ finish(struct check_report *report)
 		json_number(&report->json, "warnings", report->warnings);
 		json_end(&report->json);
 	} else {
-		printf("%u errors, %u warnings\n", errors, report->warnings);
+		printf("errors: %u, warnings: %u\n", errors,
+		    report->warnings);
 	}
 	status = ctl_finish();
 	if (status != EX_OK)

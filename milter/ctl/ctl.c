@@ -12,6 +12,8 @@
 
 #include "ctl.h"
 
+#define READ_FIRST	65536
+
 const struct conf *
 ctl_conf(struct ctl *ctl)
 {
@@ -115,35 +117,61 @@ ctl_print_findings(const struct ctl *ctl, FILE *out,
 }
 
 /*
- * Pipes are read too (process substitution hands over a passphrase without a
- * file), so the size is only known at the end.
+ * Pipes are read too (process substitution hands over a secret without a file),
+ * so the size is only known at the end. The buffer is always one larger than
+ * its contents, for the NUL.
  */
-static int
-read_all(int fd, const char *path, char *buf, size_t max, size_t *len,
+static char *
+read_all(int fd, const char *path, size_t max, size_t *len,
     struct smime_error *err)
 {
+	size_t size = READ_FIRST, more;
+	char *buf, *grown;
 	ssize_t n;
 
-	for (*len = 0; *len <= max; *len += (size_t)n) {
-		n = read(fd, buf + *len, max + 1 - *len);
-		if (n == 0)
-			break;
-		if (n == -1 && errno == EINTR)
+	buf = OPENSSL_malloc(size);
+	for (*len = 0; buf != NULL; *len += (size_t)n) {
+		if (*len + 1 == size) {
+			more = size <= max / 2 ? size * 2 : max + 2;
+			grown = more > size ?
+			    OPENSSL_clear_realloc(buf, size, more) : NULL;
+			if (grown == NULL)
+				break;
+			buf = grown;
+			size = more;
+		}
+		n = read(fd, buf + *len, size - 1 - *len);
+		if (n == -1 && errno == EINTR) {
 			n = 0;
-		else if (n == -1)
-			return smime_error_set(err, "cannot read %s", path);
+			continue;
+		}
+		if (n == -1) {
+			smime_error_set(err, "cannot read %s", path);
+			break;
+		}
+		if (n == 0 && *len <= max) {
+			buf[*len] = '\0';
+			grown = OPENSSL_clear_realloc(buf, size, *len + 1);
+			if (grown != NULL)
+				return grown;
+			break;
+		}
+		if (*len + (size_t)n > max) {
+			smime_error_setx(err, "%s is longer than %zu octets",
+			    path, max);
+			break;
+		}
 	}
-	if (*len > max)
-		return smime_error_setx(err, "%s is longer than %zu octets",
-		    path, max);
-	return 0;
+	smime_error_setx(err, "out of memory for %s", path);
+	OPENSSL_clear_free(buf, size);
+	return NULL;
 }
 
 char *
 ctl_read_file(const char *path, size_t max, size_t *len,
     struct smime_error *err)
 {
-	char *buf = NULL, *out = NULL;
+	char *buf;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -151,24 +179,9 @@ ctl_read_file(const char *path, size_t max, size_t *len,
 		smime_error_set(err, "cannot open %s", path);
 		return NULL;
 	}
-	buf = OPENSSL_malloc(max + 1);
-	if (buf == NULL) {
-		smime_error_setx(err, "out of memory for %s", path);
-		goto out;
-	}
-	if (read_all(fd, path, buf, max, len, err) != 0)
-		goto out;
-	out = OPENSSL_malloc(*len + 1);
-	if (out == NULL) {
-		smime_error_setx(err, "out of memory for %s", path);
-		goto out;
-	}
-	memcpy(out, buf, *len);
-	out[*len] = '\0';
-out:
-	OPENSSL_clear_free(buf, max + 1);
+	buf = read_all(fd, path, max, len, err);
 	close(fd);
-	return out;
+	return buf;
 }
 
 int

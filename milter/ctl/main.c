@@ -22,9 +22,12 @@ static const struct command commands[] = {
 	    "everything about the certificates of one address" },
 	{ "check", cmd_check, "",
 	    "check configuration, directories, every certificate and key" },
-	{ "explain", cmd_explain, "[options] [message]",
+	{ "explain", cmd_explain, "[--from address] [--to address] "
+	    "[--login name]\n\t    [--client ip] [--daemon name] "
+	    "[--sender address]\n\t    [--header \"Name: value\"] "
+	    "[--size octets] [message]",
 	    "what would happen to a message, and why" },
-	{ "sign", cmd_sign, "[options] [message]",
+	{ "sign", cmd_sign, "[options of explain] message",
 	    "sign a message file as the milter would" },
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
