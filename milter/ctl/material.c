@@ -51,20 +51,23 @@ read_key(const char *file, struct passphrase *passphrase,
 	return key;
 }
 
+/* Of several for one key, as after a renewal, the newest. */
 int
 material_adopt(struct material *out, STACK_OF(X509) *certs,
     struct smime_error *err)
 {
-	int i;
+	int i, found = -1;
+	X509 *cert;
 
-	for (i = 0; i < sk_X509_num(certs); i++)
-		if (X509_check_private_key(sk_X509_value(certs, i),
-		    out->key) == 1)
-			break;
+	for (i = 0; i < sk_X509_num(certs); i++) {
+		cert = sk_X509_value(certs, i);
+		if (X509_check_private_key(cert, out->key) == 1 &&
+		    (found == -1 || cert_not_before(cert) >
+		    cert_not_before(sk_X509_value(certs, found))))
+			found = i;
+	}
 	ERR_clear_error();
-	if (i >= sk_X509_num(certs))
-		i = 0;
-	out->cert = sk_X509_delete(certs, i);
+	out->cert = sk_X509_delete(certs, found == -1 ? 0 : found);
 	if (out->cert == NULL) {
 		sk_X509_pop_free(certs, X509_free);
 		return smime_error_setx(err, "there is no certificate in it");

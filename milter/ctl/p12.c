@@ -2,9 +2,10 @@
  * p12.c - a certificate and its key from a PKCS#12 file (RFC 7292).
  *
  * The bags are walked here rather than by PKCS12_parse, which takes the first
- * of several keys without a word (CRT-40). Old exports are encrypted with RC2,
- * which OpenSSL 3 keeps in its legacy provider: it is loaded for this one file,
- * in sampulctl, and never in the daemon.
+ * of several keys without a word (CRT-40): where there is a pair for signatures
+ * and one for encryption, as in RFC 9216, the one that signs is taken. Old
+ * exports are encrypted with RC2, which OpenSSL 3 keeps in its legacy provider:
+ * it is loaded for this one file, in sampulctl, and never in the daemon.
  */
 #include <string.h>
 
@@ -12,17 +13,19 @@
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
 #include <openssl/provider.h>
+#include <openssl/x509v3.h>
 
 #include "import.h"
 
 #define BAG_DEPTH_MAX	4
 #define CERTS_MAX	32
+#define KEYS_MAX	8
 
 struct walk {
 	const char	*pass;
 	int		 pass_len;
-	EVP_PKEY	*key;
-	unsigned	 keys;
+	EVP_PKEY	*keys[KEYS_MAX];
+	size_t		 key_count;
 	STACK_OF(X509)	*certs;
 	struct smime_error *err;
 };
@@ -33,17 +36,19 @@ static int	 walk_bags(struct walk *, const STACK_OF(PKCS12_SAFEBAG) *,
 static int
 take_key(struct walk *walk, const PKCS8_PRIV_KEY_INFO *info)
 {
+	EVP_PKEY *key;
+
 	if (info == NULL)
 		return smime_error_crypto(walk->err, "its private key cannot "
 		    "be decrypted");
-	if (++walk->keys > 1)
-		return smime_error_setx(walk->err, "it holds more than one "
-		    "private key; export each certificate with its key into "
-		    "a file of its own");
-	walk->key = EVP_PKCS82PKEY(info);
-	if (walk->key == NULL)
+	if (walk->key_count == KEYS_MAX)
+		return smime_error_setx(walk->err, "it holds more than %d "
+		    "private keys", KEYS_MAX);
+	key = EVP_PKCS82PKEY(info);
+	if (key == NULL)
 		return smime_error_crypto(walk->err, "its private key cannot "
 		    "be used");
+	walk->keys[walk->key_count++] = key;
 	return 0;
 }
 
@@ -141,24 +146,76 @@ walk_safes(struct walk *walk, const PKCS12 *p12)
 	return rc;
 }
 
+/* Whether one of the certificates makes this key one for signatures. */
+static bool
+signs(const STACK_OF(X509) *certs, EVP_PKEY *key)
+{
+	X509 *cert;
+	int i;
+
+	for (i = 0; i < sk_X509_num(certs); i++) {
+		cert = sk_X509_value(certs, i);
+		if ((X509_get_key_usage(cert) & (KU_DIGITAL_SIGNATURE |
+		    KU_NON_REPUDIATION)) != 0 &&
+		    X509_check_private_key(cert, key) == 1)
+			return true;
+	}
+	ERR_clear_error();
+	return false;
+}
+
+/* The only key, or the only one for signatures; a reference of its own. */
+static EVP_PKEY *
+choose_key(const struct walk *walk)
+{
+	EVP_PKEY *chosen = NULL;
+	size_t i, count = 0;
+
+	for (i = 0; i < walk->key_count; i++) {
+		if (walk->key_count > 1 && !signs(walk->certs, walk->keys[i]))
+			continue;
+		if (chosen != NULL && EVP_PKEY_eq(chosen, walk->keys[i]) == 1)
+			continue;
+		chosen = walk->keys[i];
+		count++;
+	}
+	if (count > 1) {
+		smime_error_setx(walk->err, "it holds several keys for "
+		    "signatures; export each certificate with its key into a "
+		    "file of its own");
+		return NULL;
+	}
+	if (chosen == NULL) {
+		smime_error_setx(walk->err, walk->key_count == 0 ?
+		    "it holds no private key" : "none of its private keys "
+		    "belongs to a certificate for signatures");
+		return NULL;
+	}
+	EVP_PKEY_up_ref(chosen);
+	return chosen;
+}
+
 static int
 read_contents(struct material *out, const PKCS12 *p12, const char *pass,
     size_t pass_len, struct smime_error *err)
 {
-	struct walk walk = { pass, (int)pass_len, NULL, 0, NULL, err };
+	struct walk walk = { .pass = pass, .pass_len = (int)pass_len,
+	    .err = err };
+	int rc = -1;
+	size_t i;
 
 	walk.certs = sk_X509_new_null();
 	if (walk.certs == NULL)
 		return smime_error_setx(err, "out of memory");
-	if (walk_safes(&walk, p12) == 0 && walk.key == NULL)
-		smime_error_setx(err, "it holds no private key");
-	else if (walk.key != NULL && err->text[0] == '\0') {
-		out->key = walk.key;
-		return material_adopt(out, walk.certs, err);
+	if (walk_safes(&walk, p12) == 0 &&
+	    (out->key = choose_key(&walk)) != NULL) {
+		rc = material_adopt(out, walk.certs, err);
+		walk.certs = NULL;
 	}
-	EVP_PKEY_free(walk.key);
+	for (i = 0; i < walk.key_count; i++)
+		EVP_PKEY_free(walk.keys[i]);
 	sk_X509_pop_free(walk.certs, X509_free);
-	return -1;
+	return rc;
 }
 
 /* As read_contents, the second time with RC2 and its like. */
