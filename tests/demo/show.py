@@ -92,7 +92,7 @@ def serve(site):
 
 def plain_mail():
     return harness.message(
-        "Budi Prasetyo <%s>" % BUDI, "Undangan rapat",
+        "Budi <%s>" % BUDI, "Undangan rapat",
         "Yth. Bapak/Ibu,\r\n\r\nRapat koordinasi Senin pukul 09.00.\r\n",
         to="warga@luar.example")
 

@@ -480,7 +480,7 @@ def next_hop_without_8bitmime(site):
 @test
 def smtputf8_is_kept(site):
     """MTA-32: 8-bit fields inside and outside, only with SMTPUTF8."""
-    data = ("From: Budi Pras\u00e9tyo <%s>\r\nTo: w@luar.example\r\n"
+    data = ("From: Budi\u00e9 <%s>\r\nTo: w@luar.example\r\n"
             "Subject: @SUBJECT@ \u2014 r\u00e9smi\r\n\r\nx\r\n" % BUDI)
     subject, _ = accepted(send(site, None, data=data.encode(), sender=BUDI,
                                options=["SMTPUTF8", "BODY=8BITMIME"]))

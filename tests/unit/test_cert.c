@@ -276,8 +276,8 @@ test_common_name(void **state)
 		int		 len;
 		const char	*want;
 	} names[] = {
-		{ MBSTRING_UTF8, "Budi Santoso, S.E.", -1,
-		    "Budi Santoso, S.E." },
+		{ MBSTRING_UTF8, "Budi Dinkes, S.E.", -1,
+		    "Budi Dinkes, S.E." },
 		{ MBSTRING_UTF8, "B\xc5\xab" "di", -1, "B\xc5\xab" "di" },
 		{ V_ASN1_UTF8STRING, "a\nb\x7f\xc2\x9b" "c", 7, "a?b??c" },
 		{ V_ASN1_UTF8STRING, "a\0b", 3, "a?b" },
