@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include "keys.h"
 
@@ -51,6 +53,17 @@ read_linked(const char *path, const struct owners *owners, size_t *len,
 	return buf;
 }
 
+/*
+ * OpenSSL decodes extensions when they are first needed and keeps them in the
+ * certificate. These are about to be shared by threads: once and for all now.
+ */
+static void
+decode_extensions(X509 *cert)
+{
+	X509_check_purpose(cert, -1, 0);
+	ERR_clear_error();
+}
+
 static int
 load_file(struct trust *trust, const char *path, const struct owners *owners,
     add_function add, struct smime_error *err)
@@ -65,9 +78,11 @@ load_file(struct trust *trust, const char *path, const struct owners *owners,
 		return -1;
 	if (cert_read(buf, len, ANCHOR_CERTS_MAX, path, &certs, err) != 0)
 		goto out;
-	for (i = 0; i < sk_X509_num(certs); i++)
+	for (i = 0; i < sk_X509_num(certs); i++) {
+		decode_extensions(sk_X509_value(certs, i));
 		if (add(trust, sk_X509_value(certs, i), err) != 0)
 			goto out;
+	}
 	rc = 0;
 out:
 	sk_X509_pop_free(certs, X509_free);
