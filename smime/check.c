@@ -6,8 +6,6 @@
  * verified over the very octets that will be sent. A certificate met before
  * is found in the cache by the hash of its DER, parsed once.
  */
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -22,115 +20,19 @@
 #define TAG_SEQUENCE	0x30
 #define TAG_SET		0x31
 
-/* --------------------------------------------------------------- cache --- */
-
-#define WAYS	4
-
-struct slot {
-	unsigned char	 hash[32];
-	X509		*cert;
-	uint64_t	 used;		/* the cache's clock when last met */
-};
-
-/* Sets of WAYS slots, chosen by the hash; the one unused longest goes. */
-struct check_cache {
-	pthread_mutex_t	 lock;
-	struct slot	*slots;
-	size_t		 sets;
-	uint64_t	 clock;
-};
-
-struct check_cache *
-check_cache_new(size_t entries)
-{
-	struct check_cache *cache = calloc(1, sizeof(*cache));
-
-	if (cache == NULL)
-		return NULL;
-	cache->sets = (entries + WAYS - 1) / WAYS;
-	if (cache->sets == 0)
-		cache->sets = 1;
-	cache->slots = calloc(cache->sets, WAYS * sizeof(*cache->slots));
-	if (cache->slots == NULL ||
-	    pthread_mutex_init(&cache->lock, NULL) != 0) {
-		free(cache->slots);
-		free(cache);
-		return NULL;
-	}
-	return cache;
-}
-
-void
-check_cache_free(struct check_cache *cache)
-{
-	size_t i;
-
-	if (cache == NULL)
-		return;
-	for (i = 0; i < cache->sets * WAYS; i++)
-		X509_free(cache->slots[i].cert);
-	pthread_mutex_destroy(&cache->lock);
-	free(cache->slots);
-	free(cache);
-}
-
-static struct slot *
-find_set(struct check_cache *cache, const unsigned char hash[32])
-{
-	uint64_t n;
-
-	memcpy(&n, hash, sizeof(n));
-	return cache->slots + n % cache->sets * WAYS;
-}
-
-/* A reference of the caller's, or NULL. */
-static X509 *
-cache_get(struct check_cache *cache, const unsigned char hash[32])
-{
-	struct slot *set = find_set(cache, hash);
-	X509 *cert = NULL;
-	int i;
-
-	pthread_mutex_lock(&cache->lock);
-	for (i = 0; i < WAYS && cert == NULL; i++)
-		if (set[i].cert != NULL &&
-		    memcmp(set[i].hash, hash, sizeof(set[i].hash)) == 0) {
-			cert = set[i].cert;
-			X509_up_ref(cert);
-			set[i].used = ++cache->clock;
-		}
-	pthread_mutex_unlock(&cache->lock);
-	return cert;
-}
-
-static void
-cache_put(struct check_cache *cache, const unsigned char hash[32], X509 *cert)
-{
-	struct slot *set = find_set(cache, hash), *oldest = set;
-	X509 *out;
-	int i;
-
-	pthread_mutex_lock(&cache->lock);
-	for (i = 1; i < WAYS; i++)
-		if (set[i].used < oldest->used)
-			oldest = &set[i];
-	out = oldest->cert;
-	X509_up_ref(cert);
-	oldest->cert = cert;
-	oldest->used = ++cache->clock;
-	memcpy(oldest->hash, hash, sizeof(oldest->hash));
-	pthread_mutex_unlock(&cache->lock);
-	X509_free(out);
-}
-
 /* --------------------------------------------------------------- rules --- */
+
+struct held {
+	unsigned char	 hash[32];	/* SHA-256 of the DER */
+	X509		*cert;
+	bool		 fresh;		/* not from the cache */
+};
 
 struct subject {
 	struct cms_signed	 cms;
-	struct der		 cert_der;
-	unsigned char		 hash[32];	/* SHA-256 of cert_der */
+	struct held		 held[CMS_CERTIFICATES_MAX];
+	const unsigned char	*hash;	/* the signer's among them */
 	X509			*cert;
-	bool			 fresh;		/* not from the cache */
 	enum smime_digest	 digest;
 	const unsigned char	*digest_value;
 	const char		*address;
@@ -194,7 +96,7 @@ has_signing_certificate(const struct subject *subject)
 	    der_take(&list, TAG_SEQUENCE, &ids, NULL) && list.len == 0 &&
 	    der_take(&ids, TAG_SEQUENCE, &id, NULL) && ids.len == 0 &&
 	    der_take(&id, TAG_OCTETS, &hash, NULL) &&
-	    der_is(&hash, subject->hash, sizeof(subject->hash)) &&
+	    der_is(&hash, subject->hash, 32) &&
 	    der_take(&id, TAG_SEQUENCE, &is, NULL) && id.len == 0 &&
 	    der_take(&is, TAG_SEQUENCE, &names, NULL) &&
 	    der_take(&names, 0xa4, &name, NULL) && names.len == 0 &&
@@ -271,46 +173,81 @@ is_signer(const struct der *cert, const struct cms_signed *cms)
 	    der_equal(&issuer, &cms->signer_issuer);
 }
 
+/* The certificate, whole, in the encoding that OpenSSL would write. */
+static X509 *
+parse(const struct der *der)
+{
+	const unsigned char *p = der->p;
+	unsigned char *again = NULL;
+	X509 *cert = d2i_X509(NULL, &p, (long)der->len);
+	int len = cert != NULL ? i2d_X509(cert, &again) : 0;
+
+	if (len <= 0 || !der_is(der, again, (size_t)len)) {
+		X509_free(cert);
+		cert = NULL;
+	}
+	OPENSSL_free(again);
+	return cert;
+}
+
 static int
-find_certificate(struct subject *subject, struct smime_error *err)
+hold(struct held *held, const struct der *der, struct check_cache *cache,
+    struct smime_error *err)
+{
+	if (EVP_Digest(der->p, der->len, held->hash, NULL, EVP_sha256(),
+	    NULL) != 1)
+		return smime_error_crypto(err, "cannot hash a certificate");
+	if (cache != NULL &&
+	    (held->cert = check_cache_get(cache, held->hash)) != NULL)
+		return 0;
+	if ((held->cert = parse(der)) == NULL)
+		return smime_error_crypto(err,
+		    "a certificate in the signature cannot be read");
+	held->fresh = true;
+	return 0;
+}
+
+/*
+ * All of them: a reader that cannot parse an intermediate takes the whole
+ * signature for broken.
+ */
+static int
+load_certificates(struct subject *subject, struct check_cache *cache,
+    struct smime_error *err)
 {
 	const struct cms_signed *cms = &subject->cms;
 	size_t i, found = 0;
 
-	for (i = 0; i < cms->certificate_count; i++)
-		if (is_signer(&cms->certificates[i], cms)) {
-			subject->cert_der = cms->certificates[i];
-			found++;
-		}
+	for (i = 0; i < cms->certificate_count; i++) {
+		if (hold(&subject->held[i], &cms->certificates[i], cache,
+		    err) != 0)
+			return -1;
+		if (!is_signer(&cms->certificates[i], cms))
+			continue;
+		subject->cert = subject->held[i].cert;
+		subject->hash = subject->held[i].hash;
+		found++;
+	}
 	if (found != 1)
 		return smime_error_setx(err, "the signature holds %s "
 		    "certificate of its signer", found == 0 ? "no" :
 		    "more than one");
-	if (EVP_Digest(subject->cert_der.p, subject->cert_der.len,
-	    subject->hash, NULL, EVP_sha256(), NULL) != 1)
-		return smime_error_crypto(err, "cannot hash a certificate");
-	return 0;
-}
-
-static int
-load_certificate(struct subject *subject, struct check_cache *cache,
-    struct smime_error *err)
-{
-	const unsigned char *p = subject->cert_der.p;
-
-	if (cache != NULL &&
-	    (subject->cert = cache_get(cache, subject->hash)) != NULL)
-		return 0;
-	subject->cert = d2i_X509(NULL, &p, (long)subject->cert_der.len);
-	if (subject->cert == NULL ||
-	    (size_t)(p - subject->cert_der.p) != subject->cert_der.len)
-		return smime_error_crypto(err,
-		    "the signer's certificate cannot be read");
 	if (cert_key_problem(X509_get0_pubkey(subject->cert)) != CERT_OK)
 		return smime_error_setx(err,
 		    "the signer's key is not one that we sign with");
-	subject->fresh = true;
 	return 0;
+}
+
+/* Only what was good for something may push others out. */
+static void
+keep_certificates(const struct subject *subject, struct check_cache *cache)
+{
+	const struct held *held = subject->held;
+	size_t i;
+
+	for (i = 0; i < subject->cms.certificate_count; i++)
+		if (held[i].fresh)
+			check_cache_put(cache, held[i].hash, held[i].cert);
 }
 
 /* ----------------------------------------------------------- signature --- */
@@ -396,8 +333,7 @@ signature_check(const unsigned char *der, size_t len,
 
 	ERR_clear_error();
 	if (cms_signed_read(der, len, &subject.cms, err) != 0 ||
-	    find_certificate(&subject, err) != 0 ||
-	    load_certificate(&subject, cache, err) != 0)
+	    load_certificates(&subject, cache, err) != 0)
 		goto out;
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!rules[i].holds(&subject)) {
@@ -405,10 +341,10 @@ signature_check(const unsigned char *der, size_t len,
 			goto out;
 		}
 	rc = verify(&subject, err);
-	/* Only what was good for something may push others out. */
-	if (rc == 0 && subject.fresh && cache != NULL)
-		cache_put(cache, subject.hash, subject.cert);
+	if (rc == 0 && cache != NULL)
+		keep_certificates(&subject, cache);
 out:
-	X509_free(subject.cert);
+	for (i = 0; i < CMS_CERTIFICATES_MAX; i++)
+		X509_free(subject.held[i].cert);
 	return rc;
 }

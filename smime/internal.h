@@ -536,6 +536,15 @@ struct cms_signed {
 int	 cms_signed_read(const unsigned char *der, size_t len,
 	    struct cms_signed *out, struct smime_error *err);
 
+/* ------------------------------------------------------- checkcache.c --- */
+
+/* A reference of the caller's to the certificate of that SHA-256, or NULL. */
+X509	*check_cache_get(struct check_cache *cache,
+	    const unsigned char hash[32]);
+/* Takes a reference of its own. */
+void	 check_cache_put(struct check_cache *cache,
+	    const unsigned char hash[32], X509 *cert);
+
 /* ------------------------------------------------------------- cert.c --- */
 
 /* CERT_OK, or what keeps us from signing with such a key. */

@@ -544,6 +544,38 @@ test_check(void **state)
 	close_one(&one);
 }
 
+/*
+ * An intermediate that cannot be parsed makes the whole unreadable for others
+ * (found by fuzzing). Here its signature is no BIT STRING any more.
+ */
+static void
+test_intermediate(void **state)
+{
+	struct check_cache *cache = check_cache_new(8);
+	X509 *issuing = pki_cert("issuing.pem");
+	unsigned char *der = NULL, *at;
+	struct smime_error err = { "" };
+	struct one one;
+	int len;
+
+	(void)state;
+	open_one(&one, "p256", SCHEME_DEFAULT);
+	assert_int_equal(check_one(&one, cache, &err), 0);
+	len = i2d_X509(issuing, &der);
+	at = memmem(one.der, one.len, der, (size_t)len);
+	assert_non_null(at);
+	at += len - (4 + 1 + 3072 / 8);
+	assert_int_equal(*at, 0x03);
+	*at = 0x04;
+	assert_int_equal(check_one(&one, cache, &err), -1);
+	assert_non_null(strstr(err.text,
+	    "a certificate in the signature cannot be read"));
+	OPENSSL_free(der);
+	X509_free(issuing);
+	close_one(&one);
+	check_cache_free(cache);
+}
+
 /* SIG-61: what openssl makes is not what we make, and refused. */
 static void
 test_foreign(void **state)
@@ -674,6 +706,7 @@ main(void)
 		cmocka_unit_test(test_flip),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_intermediate),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_alice),
