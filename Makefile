@@ -101,17 +101,27 @@ $(B)/obj/%.o: %.c Makefile
 	$(CC) $(ALL_CFLAGS) $(if $(findstring tests/,$<),$(CMOCKA_CFLAGS)) \
 	    -MMD -MP -c -o $@ $<
 
-$(B)/libsmime.a: $(SMIME_OBJ)
-	@rm -f $@
-	$(AR) rcs $@ $^
+# An archive is also made anew when a source has gone: NAME.list changes then.
+%.list: force
+	@mkdir -p $(@D)
+	@echo '$(MEMBERS)' | cmp -s - $@ || echo '$(MEMBERS)' >$@
+force:
+.PHONY: force
+define archive
+@rm -f $@
+$(AR) rcs $@ $(filter %.o,$^)
+endef
 
-$(B)/libcore.a: $(CORE_OBJ)
-	@rm -f $@
-	$(AR) rcs $@ $^
+$(B)/libsmime.list: MEMBERS = $(SMIME_OBJ)
+$(B)/libcore.list: MEMBERS = $(CORE_OBJ)
+$(B)/libtest.list: MEMBERS = $(call obj,$(HELP_SRC))
 
-$(B)/libtest.a: $(call obj,$(HELP_SRC))
-	@rm -f $@
-	$(AR) rcs $@ $^
+$(B)/libsmime.a: $(SMIME_OBJ) $(B)/libsmime.list
+	$(archive)
+$(B)/libcore.a: $(CORE_OBJ) $(B)/libcore.list
+	$(archive)
+$(B)/libtest.a: $(call obj,$(HELP_SRC)) $(B)/libtest.list
+	$(archive)
 
 $(B)/sampul-milter: $(B)/obj/milter/main.o $(B)/libcore.a $(B)/libsmime.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CONFIG_LIBS) \
@@ -142,9 +152,10 @@ build-fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_FLAGS) $(CRYPTO_CFLAGS) $(CONFIG_CFLAGS) \
 	    -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
-build-fuzz/libfuzzed.a: $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC))
-	@rm -f $@
-	$(AR) rcs $@ $^
+build-fuzz/libfuzzed.list: MEMBERS = $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC))
+build-fuzz/libfuzzed.a: $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC)) \
+    build-fuzz/libfuzzed.list
+	$(archive)
 build-fuzz/fuzz_%: build-fuzz/obj/tests/fuzz/fuzz_%.o build-fuzz/libfuzzed.a
 	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(CONFIG_LIBS) \
 	    $(CRYPTO_LIBS) -pthread
