@@ -209,6 +209,32 @@ check_keystore(struct checker *checker)
 	check_passphrase(checker);
 }
 
+/* logrotate makes a new file, and so may the key process. */
+static void
+check_audit(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	const struct passwd *pw;
+	const char *slash;
+	struct stat st;
+	char *dir;
+
+	if (conf->audit_file[0] == '\0')
+		return;
+	check_parent(checker, true, "audit.file", conf->audit_file);
+	pw = geteuid() == 0 ? getpwnam(conf->key_user) : NULL;
+	slash = strrchr(conf->audit_file, '/');
+	if (pw == NULL || slash == conf->audit_file)
+		return;
+	dir = strndup(conf->audit_file, (size_t)(slash - conf->audit_file));
+	if (dir != NULL && stat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    st.st_uid != pw->pw_uid)
+		finding(checker, false, "audit.file: %s does not belong to "
+		    "%s; a new file can then be made at a start only", dir,
+		    conf->key_user);
+	free(dir);
+}
+
 /* --------------------------------------------------- probably not meant --- */
 
 static bool
@@ -317,8 +343,7 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	check_socket(&checker);
 	check_spool(&checker);
 	check_keystore(&checker);
-	if (conf->audit_file[0] != '\0')
-		check_parent(&checker, true, "audit.file", conf->audit_file);
+	check_audit(&checker);
 	if (conf->pid_file[0] != '\0')
 		check_parent(&checker, false, "pid_file", conf->pid_file);
 	check_policy(&checker);

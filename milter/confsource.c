@@ -106,6 +106,8 @@ begin_line(struct scan *scan, const struct input *in)
 
 	if (source->place_count >= LINES_MAX)
 		return fail(scan, in, "more than 65535 lines of configuration");
+	if (ftello(scan->out) > SOURCE_MAX)
+		return fail(scan, in, "more than 4 MiB of configuration");
 	if (source->place_count % 256 == 0) {
 		room = source->place_count + 256;
 		places = realloc(source->places, room * sizeof(*places));
@@ -153,7 +155,7 @@ scan_number(struct scan *scan, struct input *in)
 	fputs(digits, scan->out);
 	if (value > INT32_MAX && (in->p == in->end ||
 	    strchr(".eEL", *in->p) == NULL))
-		fputc('L', scan->out);
+		putc_unlocked('L', scan->out);
 	return 0;
 }
 
@@ -210,7 +212,7 @@ scan_include(struct scan *scan, struct input *in)
 	if (path == NULL)
 		return smime_error_set(scan->err, "%s", in->file);
 	/* the line of the directive ends, empty, before the file's first */
-	fputc('\n', scan->out);
+	putc_unlocked('\n', scan->out);
 	rc = access(path, F_OK) == 0 ? 0 :
 	    smime_error_set(scan->err, "%s:%u: @include \"%s\"", in->file,
 	    in->line, path);
@@ -233,7 +235,7 @@ scan_plain(struct scan *scan, struct input *in)
 	if (isalpha(c) || c == '_' || c == '*') {
 		while (in->p < in->end && (isalnum((unsigned char)*in->p) ||
 		    (*in->p != '\0' && strchr("_*-", *in->p) != NULL)))
-			fputc(*in->p++, scan->out);
+			putc_unlocked(*in->p++, scan->out);
 		return 0;
 	}
 	if (c == '"')
@@ -242,9 +244,9 @@ scan_plain(struct scan *scan, struct input *in)
 		in->state = LINE_COMMENT;
 	else if (c == '/' && next == '*') {
 		in->state = COMMENT;
-		fputc(*in->p++, scan->out);
+		putc_unlocked(*in->p++, scan->out);
 	}
-	fputc(*in->p++, scan->out);
+	putc_unlocked(*in->p++, scan->out);
 	return 0;
 }
 
@@ -254,15 +256,15 @@ scan_quoted(struct scan *scan, struct input *in)
 {
 	char c = *in->p++;
 
-	fputc(c, scan->out);
+	putc_unlocked(c, scan->out);
 	if (in->state == STRING) {
 		if (c == '\\' && in->p < in->end && *in->p != '\n')
-			fputc(*in->p++, scan->out);
+			putc_unlocked(*in->p++, scan->out);
 		else if (c == '"')
 			in->state = PLAIN;
 	} else if (in->state == COMMENT && c == '*' && in->p < in->end &&
 	    *in->p == '/') {
-		fputc(*in->p++, scan->out);
+		putc_unlocked(*in->p++, scan->out);
 		in->state = PLAIN;
 	}
 }
@@ -279,7 +281,7 @@ scan_input(struct scan *scan, struct input *in)
 		if (*in->p == '\n') {
 			if (in->state == LINE_COMMENT)
 				in->state = PLAIN;
-			fputc(*in->p++, scan->out);
+			putc_unlocked(*in->p++, scan->out);
 			in->line++;
 			if (begin_line(scan, in) == -1)
 				return -1;
@@ -288,15 +290,12 @@ scan_input(struct scan *scan, struct input *in)
 				return -1;
 		} else
 			scan_quoted(scan, in);
-		if (ftello(scan->out) > SOURCE_MAX)
-			return fail(scan, in, "more than 4 MiB of "
-			    "configuration");
 	}
 	if (in->state == STRING)
 		return fail(scan, in, "a string is not closed by '\"'");
 	if (in->state == COMMENT)
 		return fail(scan, in, "a comment is not closed by \"*/\"");
-	fputc('\n', scan->out);
+	putc_unlocked('\n', scan->out);
 	return 0;
 }
 

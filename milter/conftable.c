@@ -243,7 +243,7 @@ const struct setting conf_settings[] = {
     0, 3650, NONE, false, false },
 
 { "audit", "file", SETTING_PATH, AT(audit_file),
-    "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, true, false },
+    "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, false, false },
 
 { "", "source_file", SETTING_STRING, AT(file), NULL, 0, PATH_LENGTH_MAX * 4,
     NONE, false, true },

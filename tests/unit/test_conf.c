@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
 
 #define DOMAINS	"domains = [ \".pekalongankab.go.id\" ];\n"
 
@@ -742,28 +742,65 @@ test_check_user(void **state)
 	conf_unref(conf);
 }
 
-/* The configurations that come with the program. */
+/* What comes with the program. */
 static void
 test_shipped(void **state)
 {
-	static const char *const files[] = { "conf/sampul.conf",
-	    "conf/rules.example.conf" };
-	struct smime_error err;
+	struct smime_error err = { "" };
 	struct conf *conf;
-	size_t i;
+	char text[1024], *cwd;
 
 	(void)state;
-	for (i = 0; i < 2; i++) {
-		err.text[0] = '\0';
-		conf = conf_read(files[i], &err);
-		if (conf == NULL)
-			print_error("got: %s\n", err.text);
-		assert_non_null(conf);
-		/* safe as shipped: nobody's mail is touched */
-		assert_int_equal(conf->mode, MODE_OBSERVE);
-		assert_false(conf->insecure_unencrypted_keys);
-		conf_unref(conf);
+	conf = conf_read("conf/sampul.conf", &err);
+	if (conf == NULL)
+		print_error("got: %s\n", err.text);
+	assert_non_null(conf);
+	/* safe as shipped: nobody's mail is touched */
+	assert_int_equal(conf->mode, MODE_OBSERVE);
+	assert_false(conf->insecure_unencrypted_keys);
+	assert_int_equal(conf->rule_count, 3);
+	conf_unref(conf);
+
+	cwd = getcwd(NULL, 0);
+	assert_non_null(cwd);
+	snprintf(text, sizeof(text),
+	    DOMAINS "@include \"%s/conf/rules.example.conf\"\n", cwd);
+	free(cwd);
+	conf = read_ok(text);
+	assert_true(conf->rule_count > 5);
+	conf_unref(conf);
+}
+
+/* sampul.conf(5) has every setting of the table, in its group, and says
+ * rightly which take a restart. */
+static void
+test_manual(void **state)
+{
+	const struct setting *setting;
+	struct smime_error err = { "" };
+	char item[128], *text, *section, *at;
+	size_t len, failed = 0;
+
+	(void)state;
+	text = conf_slurp("milter/sampul.conf.5", 1 << 20, &len, &err);
+	assert_non_null(text);
+	for (setting = conf_settings; setting->name != NULL; setting++) {
+		if (setting->internal)
+			continue;
+		snprintf(item, sizeof(item), *setting->group != '\0' ?
+		    "\n.Ss Group %s\n" : "\n.Ss General\n", setting->group);
+		section = strstr(text, item);
+		assert_non_null(section);
+		snprintf(item, sizeof(item), "\n.It Ic %s%s\n", setting->name,
+		    setting->restart ? " No *" : "");
+		at = strstr(section, item);
+		if (at != NULL && at < strstr(section + 1, "\n.Ss "))
+			continue;
+		print_error("no \"%s\" under %s\n", item + 1, setting->group);
+		failed++;
 	}
+	free(text);
+	assert_int_equal(failed, 0);
 }
 
 static int
@@ -804,6 +841,7 @@ main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_check_user),
 		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
