@@ -261,6 +261,8 @@ cmd_init(struct ctl *ctl, int argc, char **argv)
 	if (geteuid() != 0)
 		ctl_error(0, "not root: everything will belong to you, fit "
 		    "for a trial under your own name");
+	/* Folders on the way are for everybody, whatever root's umask is. */
+	umask(022);
 	count = plan_steps(conf, steps, log_dir, sizeof(log_dir));
 	for (i = 0; i < count; i++) {
 		status = strcmp(steps[i].what, "passphrase") == 0 ?

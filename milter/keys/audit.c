@@ -50,7 +50,7 @@ give_away(int fd, const char *path, const char *key_user,
 	    found == NULL)
 		return smime_error_setx(err, "there is no user %s to own %s",
 		    key_user, path);
-	if (fchown(fd, pw.pw_uid, (gid_t)-1) == -1)
+	if (fchown(fd, pw.pw_uid, pw.pw_gid) == -1)
 		return smime_error_set(err, "cannot give %s to %s", path,
 		    key_user);
 	return 0;
@@ -66,6 +66,12 @@ open_file(const char *path, const char *key_user, struct stat *st,
 
 	fd = open(path, flags | O_CREAT | O_EXCL, 0640);
 	if (fd != -1) {
+		/* The umask of the process is stricter: auditors read too. */
+		if (fchmod(fd, 0640) == -1) {
+			smime_error_set(err, "cannot set the mode of %s",
+			    path);
+			goto bad;
+		}
 		if (give_away(fd, path, key_user, err) != 0)
 			goto bad;
 	} else {
