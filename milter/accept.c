@@ -43,8 +43,8 @@
 #define COMPLAIN	60000	/* milliseconds from one warning to the next */
 
 struct given {			/* a connection that libmilter has */
-	int	 fd;
-	ino_t	 inode;
+	int		 fd;
+	uint64_t	 inode;
 };
 
 struct waiting {		/* one that is ours still */
@@ -109,14 +109,19 @@ accept_limits(unsigned max_connections, unsigned negotiate_timeout,
 
 /* ----------------------------------------------------------- the count --- */
 
-static ino_t
+/*
+ * 0 when the descriptor is closed or no socket. It may be closed at any moment
+ * by libmilter; what was found is then out of date by one sweep.
+ */
+static uint64_t
 inode_of(int fd)
 {
-	struct stat st;
+	struct statx st;
 
-	if (fstat(fd, &st) == -1 || !S_ISSOCK(st.st_mode))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &st) == -1 ||
+	    !S_ISSOCK(st.stx_mode))
 		return 0;
-	return st.st_ino;
+	return st.stx_ino;
 }
 
 /* With the lock held. */
