@@ -121,10 +121,29 @@ judge(const struct conf *conf, const struct request *request,
 	return 0;
 }
 
-static int
-refuse(const struct ctl *ctl, const struct verdict *verdict, bool pinnable,
-    const char *why)
+static void
+refusal_json(const struct ctl *ctl, const struct request *request,
+    const struct verdict *verdict, bool pinnable)
 {
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_string(&json, "address", request->address);
+	json_string(&json, "imported", NULL);
+	json_findings(&json, "findings", &verdict->findings, ctl->id);
+	json_string(&json, "text", verdict->text[0] != '\0' ? verdict->text :
+	    NULL);
+	json_bool(&json, "may_override", pinnable);
+	json_end(&json);
+}
+
+static int
+refuse(const struct ctl *ctl, const struct request *request,
+    const struct verdict *verdict, bool pinnable, const char *why)
+{
+	if (ctl->json)
+		refusal_json(ctl, request, verdict, pinnable);
 	fprintf(stderr, "sampulctl: the certificate was not imported%s\n",
 	    why);
 	ctl_print_findings(ctl, stderr, &verdict->findings, "  ");
@@ -153,10 +172,11 @@ decide(const struct ctl *ctl, const struct request *request,
 		return 0;
 	}
 	if (!pinnable)
-		return refuse(ctl, verdict, false, request->reason != NULL ?
-		    "; not all of this can be overridden:" : ":");
+		return refuse(ctl, request, verdict, false,
+		    request->reason == NULL ? ":" :
+		    "; not all of this can be overridden:");
 	if (request->reason == NULL)
-		return refuse(ctl, verdict, true, ":");
+		return refuse(ctl, request, verdict, true, ":");
 	verdict->pinned = true;
 	return 0;
 }

@@ -284,6 +284,10 @@ expect 65 "not fit: BSrE document profile" run import $budi \
     --cert "$tmp/bsre-document/cert.pem" --key "$tmp/bsre-document/key.pem"
 says "its own advice" '^  document-profile: .*BSrE' err
 says "offers the override" '--override' err
+expect 65 "not fit, as JSON" run import --json $budi \
+    --cert "$tmp/noaddress/cert.pem" --key "$tmp/noaddress/key.pem"
+is_json "findings as JSON" 'd["imported"] is None and d["may_override"] and \
+    d["findings"][0]["problem"] == "no-address"'
 expect 65 "expired cannot be overridden" run import $budi --override x \
     --cert "$tmp/expired/cert.pem" --key "$tmp/expired/key.pem"
 [ -z "$(ls "$tmp/site/keystore")" ]
