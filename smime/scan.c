@@ -359,10 +359,22 @@ scan_feed(struct scan *scan, const unsigned char *buf, size_t len,
 	return 0;
 }
 
+/* The last line end then belongs to the boundary line that should come. */
+static bool
+boundary_is_missing(const struct scan *scan)
+{
+	size_t i;
+
+	for (i = 0; i < scan->depth; i++)
+		if (scan->stack[i].boundary != NULL && !scan->stack[i].closed)
+			return true;
+	return false;
+}
+
 int
 scan_finish(struct scan *scan, struct smime_error *err)
 {
-	bool crlf;
+	bool crlf, missing;
 	size_t used;
 
 	scan->err = err;
@@ -382,9 +394,13 @@ scan_finish(struct scan *scan, struct smime_error *err)
 	if (scan->state != SCAN_BODY)
 		return 0;
 	crlf = scan->held_crlf;
-	if (crlf && emit(scan, "\r\n", 2) == -1)
+	missing = crlf && boundary_is_missing(scan);
+	if (crlf && !missing && emit(scan, "\r\n", 2) == -1)
 		return -1;
-	return part_end(scan, crlf);
+	if (part_end(scan, crlf && !missing) == -1)
+		return -1;
+	scan->state = SCAN_OTHER;
+	return missing ? emit(scan, "\r\n", 2) : 0;
 }
 
 int
