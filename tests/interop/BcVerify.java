@@ -1,5 +1,6 @@
 /*
- * BcVerify ROOT DIRECTORY - verify DIRECTORY/signature.der by Bouncy Castle.
+ * BcVerify ROOT DIRECTORY... - verify signature.der in each by Bouncy Castle,
+ * and say "good DIRECTORY: who" or "bad DIRECTORY: why".
  *
  * With content.bin beside it the signature is detached, else the content is
  * in it. One signer, its chain by PKIX from the certificates of the message
@@ -29,11 +30,22 @@ import org.bouncycastle.jce.provider.BouncyCastleProvider;
 
 public class BcVerify {
 	public static void main(String[] args) throws Exception {
-		File content = new File(args[1], "content.bin");
-		byte[] der = Files.readAllBytes(
-		    new File(args[1], "signature.der").toPath());
-
 		Security.addProvider(new BouncyCastleProvider());
+		for (int i = 1; i < args.length; i++)
+			try {
+				System.out.println("good " + args[i] + ": " +
+				    verify(args[0], args[i]));
+			} catch (Exception e) {
+				System.out.println("bad " + args[i] + ": " +
+				    e);
+			}
+	}
+
+	private static String verify(String root, String directory)
+	    throws Exception {
+		File content = new File(directory, "content.bin");
+		byte[] der = Files.readAllBytes(
+		    new File(directory, "signature.der").toPath());
 		CMSSignedData data = content.exists() ?
 		    new CMSSignedData(new CMSProcessableFile(content), der) :
 		    new CMSSignedData(der);
@@ -51,8 +63,8 @@ public class BcVerify {
 		if (!signer.verify(new JcaSimpleSignerInfoVerifierBuilder()
 		    .setProvider("BC").build(cert)))
 			throw new Exception("the signature is wrong");
-		checkPath(args[0], data, cert);
-		System.out.println("good signature by " + cert.getSubject());
+		checkPath(root, data, cert);
+		return cert.getSubject().toString();
 	}
 
 	private static void checkPath(String root, CMSSignedData data,

@@ -36,16 +36,17 @@ collect(const char **words, int n, va_list ap)
 static int
 run(const char *const *words, int quiet)
 {
-	int null, status;
+	const char *log = pki_path("run.log");
+	int fd, status;
 	pid_t pid;
 
 	fflush(NULL);
 	if ((pid = fork()) == 0) {
-		null = open("/dev/null", O_RDWR);
-		dup2(null, 0);
-		dup2(null, 1);
+		dup2(open("/dev/null", O_RDWR), 0);
+		fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		dup2(fd, 1);
 		if (quiet)
-			dup2(null, 2);
+			dup2(fd, 2);
 		execvp(words[0], (char *const *)(uintptr_t)words);
 		_exit(127);
 	}
@@ -73,6 +74,19 @@ int
 pki_runv(const char *const *words)
 {
 	return run(words, 1);
+}
+
+void
+pki_show(void)
+{
+	char *text, *line, *save;
+	size_t len;
+
+	text = read_whole(pki_path("run.log"), &len);
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	    line = strtok_r(NULL, "\n", &save))
+		print_error("# %s\n", line);
+	free(text);
 }
 
 void

@@ -22,9 +22,13 @@ const char *pki_path(const char *fmt, ...)
 void	 pki_make(const char *word, ...) __attribute__((sentinel));
 /* Makes BUDI's mailbox of that type and profile in NAME, for pki_cert(). */
 void	 pki_mailbox(const char *name, const char *type, const char *profile);
-/* Runs a program; its output is thrown away. Returns its exit status. */
+/*
+ * Runs a program; returns its exit status. Its output is kept until the next
+ * one runs, for pki_show.
+ */
 int	 pki_run(const char *program, ...) __attribute__((sentinel));
 int	 pki_runv(const char *const *words);
+void	 pki_show(void);
 
 char	*read_whole(const char *path, size_t *len);
 void	 write_whole(const char *path, const void *buf, size_t len);
