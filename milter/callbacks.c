@@ -7,7 +7,8 @@
  * message. The exceptions: the end of the header, where most incoming mail is
  * let go, and the end of the message. Body pieces take no reply either, so
  * that none can be skipped: mail whose body is not wanted was nearly always
- * let go before it.
+ * let go before it. (An MTA that sent body octets along with the end of the
+ * message would wait for an answer in vain; Postfix and Sendmail do not.)
  *
  * Refusals are given at the end of the message alone. Mail that did not come
  * by SMTP would be stuck by a refusal before that (MTA-24), and it cannot be
@@ -54,7 +55,7 @@ want_macros(SMFICTX *ctx)
 	} wanted[] = {
 		{ SMFIM_CONNECT, "{daemon_name}" },
 		{ SMFIM_ENVFROM,
-		    "i {mail_addr} {auth_authen} {auth_type} {daemon_name}" },
+		    "i {mail_addr} {auth_authen} {daemon_name}" },
 		{ SMFIM_ENVRCPT, "i" },
 		{ SMFIM_EOH, "i" },
 		{ SMFIM_EOM, "i" },

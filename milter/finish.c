@@ -13,7 +13,7 @@
 
 #include "session.h"
 
-/* Above this an MTA is told that we are at work before a signature. */
+/* Above this an MTA is told that we are at work. */
 #define PROGRESS_SIZE	(1024 * 1024)
 
 static int64_t
@@ -167,8 +167,8 @@ decide_late(struct session *session, struct canon_result *result)
 }
 
 static int
-sign(struct session *session, SMFICTX *ctx,
-    const struct canon_result *result, struct outcome *out)
+sign(struct session *session, const struct canon_result *result,
+    struct outcome *out)
 {
 	struct message *message = &session->message;
 
@@ -178,9 +178,6 @@ sign(struct session *session, SMFICTX *ctx,
 	}
 	if (message->canon == NULL)
 		return smime_error_setx(&message->err, "no body was kept");
-	if (message->received > PROGRESS_SIZE &&
-	    edit_progress(ctx, &message->err) == -1)
-		return -1;
 	outgoing_sign(&message->plan, message->canon, result,
 	    message->digest, message->queue_id, time(NULL), ask_key, session,
 	    session->service->checks, out);
@@ -196,6 +193,9 @@ work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 	memset(&result, 0, sizeof(result));
 	if (message->failed || message->conf == NULL)
 		return -1;
+	if (message->canon != NULL && message->received > PROGRESS_SIZE &&
+	    edit_progress(ctx, &message->err) == -1)
+		return -1;
 	if (message->canon != NULL &&
 	    canon_finish(message->canon, &result, &message->err) == -1)
 		return -1;
@@ -203,7 +203,7 @@ work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 	    decide_late(session, &result) == -1)
 		return -1;
 	if (message->plan.action == PLAN_SIGN)
-		return sign(session, ctx, &result, out);
+		return sign(session, &result, out);
 	outcome_from_plan(&message->plan, out);
 	return 0;
 }

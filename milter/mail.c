@@ -150,13 +150,7 @@ channels_broken(void)
 static int
 apply(struct conf *conf, struct smime_error *err)
 {
-	struct conf *before = conf_current();
-
 	(void)err;
-	if (before != NULL && strcmp(before->socket, conf->socket) != 0)
-		log_warning("the socket changes to %s with the next start",
-		    conf->socket);
-	conf_unref(before);
 	log_set_level(conf->log_level);
 	conf_replace(conf);
 	return 0;

@@ -314,9 +314,23 @@ const char *policy_rule_name(const struct plan *plan);
 const char *policy_why_word(enum plan_why why);
 const char *policy_action_word(enum plan_action action);
 
+/* ------------------------------------------------------------ origin.c --- */
+
 /* No client address, or that of the host itself, which says nothing about who
  * submitted a message (MTA-22). */
-bool	 policy_client_is_local(const struct sockaddr *client);
+bool	 origin_is_local_client(const struct sockaddr *client);
+/* The first origin that has evidence for the message, or NULL. */
+const struct origin *origin_find(const struct conf *conf,
+	    const struct facts *facts);
+/* Whether what came from the origin may bear this canonical From address. */
+bool	 origin_may_send_as(const struct conf *conf,
+	    const struct origin *origin, const struct facts *facts,
+	    const char *from);
+/* Whether the list holds the word, in any case. */
+bool	 string_list_has(const struct string_list *list, const char *text);
+/* Whether one of the list's patterns matches the canonical address. */
+bool	 string_list_matches(const struct string_list *patterns,
+	    const char *address);
 
 /* ----------------------------------------------------------- presets.c --- */
 

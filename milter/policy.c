@@ -13,159 +13,8 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#include <arpa/inet.h>
 
 #include "milter.h"
-
-/* ------------------------------------------------------------- origins --- */
-
-/*
- * Octets of a client's address; an IPv4 address in IPv6's clothes (RFC 4291
- * 2.5.5.2) is taken as what it is.
- */
-static int
-client_octets(const struct sockaddr *client, unsigned char out[16])
-{
-	const unsigned char *p;
-	const struct sockaddr_in *in;
-	const struct sockaddr_in6 *in6;
-
-	memset(out, 0, 16);
-	if (client == NULL)
-		return AF_UNSPEC;
-	if (client->sa_family == AF_INET) {
-		in = (const struct sockaddr_in *)(const void *)client;
-		memcpy(out, &in->sin_addr, 4);
-		return AF_INET;
-	}
-	if (client->sa_family != AF_INET6)
-		return AF_UNSPEC;
-	in6 = (const struct sockaddr_in6 *)(const void *)client;
-	p = in6->sin6_addr.s6_addr;
-	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		memcpy(out, p + 12, 4);
-		return AF_INET;
-	}
-	memcpy(out, p, 16);
-	return AF_INET6;
-}
-
-bool
-policy_client_is_local(const struct sockaddr *client)
-{
-	static const unsigned char loopback[16] = { [15] = 1 };
-	unsigned char octets[16];
-
-	switch (client_octets(client, octets)) {
-	case AF_INET:
-		return octets[0] == 127;
-	case AF_INET6:
-		return memcmp(octets, loopback, 16) == 0;
-	default:
-		return true;
-	}
-}
-
-static bool
-network_has(const struct network *network, int family,
-    const unsigned char octets[16])
-{
-	unsigned whole, rest, mask;
-
-	if (network->family != family ||
-	    network->prefix > (family == AF_INET ? 32U : 128U))
-		return false;
-	whole = network->prefix / 8;
-	rest = network->prefix % 8;
-	if (memcmp(network->address, octets, whole) != 0)
-		return false;
-	if (rest == 0)
-		return true;
-	mask = (0xff00U >> rest) & 0xffU;
-	return ((network->address[whole] ^ octets[whole]) & mask) == 0;
-}
-
-/*
- * Mail submitted on the host itself is shown to filters as coming from
- * 127.0.0.1, so that address says nothing about who sent it (MTA-22).
- */
-static bool
-origin_network(const struct origin *origin, const struct facts *facts)
-{
-	unsigned char octets[16];
-	size_t i;
-	int family;
-
-	if (facts->local || policy_client_is_local(facts->client))
-		return false;
-	family = client_octets(facts->client, octets);
-	for (i = 0; i < origin->network_count; i++)
-		if (network_has(&origin->networks[i], family, octets))
-			return true;
-	return false;
-}
-
-static bool
-list_has(const struct string_list *list, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < list->count; i++)
-		if (strcasecmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
-
-static bool
-origin_matches(const struct origin *origin, const struct facts *facts)
-{
-	switch (origin->kind) {
-	case ORIGIN_LOGIN:
-		return facts->login[0] != '\0';
-	case ORIGIN_NETWORK:
-		return origin_network(origin, facts);
-	case ORIGIN_DAEMON:
-		return facts->daemon[0] != '\0' &&
-		    list_has(&origin->daemons, facts->daemon);
-	case ORIGIN_LOCAL:
-		return facts->local && facts->daemon[0] != '\0' &&
-		    list_has(&origin->daemons, facts->daemon);
-	}
-	return false;
-}
-
-static const struct origin *
-find_origin(const struct conf *conf, const struct facts *facts)
-{
-	size_t i;
-
-	for (i = 0; i < conf->origin_count; i++)
-		if (origin_matches(&conf->origins[i], facts))
-			return &conf->origins[i];
-	return NULL;
-}
-
-static bool
-any_pattern(const struct string_list *patterns, const char *address)
-{
-	size_t i;
-
-	for (i = 0; i < patterns->count; i++)
-		if (conf_pattern_matches(patterns->items[i], address))
-			return true;
-	return false;
-}
-
-static bool
-may_send_as(const struct conf *conf, const struct origin *origin,
-    const struct facts *facts, const char *from)
-{
-	if (origin->kind == ORIGIN_LOGIN)
-		return conf_login_owns(conf, facts->login, from);
-	return any_pattern(&origin->from, from);
-}
 
 /* --------------------------------------------------------------- rules --- */
 
@@ -181,7 +30,7 @@ rule_to(const struct rule *rule, const struct facts *facts)
 	if (rule->to.count == 0)
 		return ANSWER_YES;
 	for (i = 0; i < facts->recipient_count; i++)
-		if (any_pattern(&rule->to, facts->recipients[i]))
+		if (string_list_matches(&rule->to, facts->recipients[i]))
 			return ANSWER_YES;
 	return facts->more_recipients && rule->sign != SIGN_OFF ?
 	    ANSWER_YES : ANSWER_NO;
@@ -197,7 +46,7 @@ rule_to_all(const struct rule *rule, const struct facts *facts)
 	if (facts->recipient_count == 0 || facts->more_recipients)
 		return ANSWER_NO;
 	for (i = 0; i < facts->recipient_count; i++)
-		if (!any_pattern(&rule->to_all, facts->recipients[i]))
+		if (!string_list_matches(&rule->to_all, facts->recipients[i]))
 			return ANSWER_NO;
 	return ANSWER_YES;
 }
@@ -213,7 +62,7 @@ rule_agency(const struct conf *conf, const struct rule *rule,
 	if (from[0] == '\0' ||
 	    !conf_agency(conf, from, agency, sizeof(agency)))
 		return ANSWER_NO;
-	return list_has(&rule->agency, agency) ? ANSWER_YES : ANSWER_NO;
+	return string_list_has(&rule->agency, agency) ? ANSWER_YES : ANSWER_NO;
 }
 
 static enum answer
@@ -295,9 +144,9 @@ static bool
 rule_names(const struct conf *conf, const struct rule *rule,
     const struct facts *facts, const struct plan *plan, const char *from)
 {
-	return (rule->from.count == 0 || any_pattern(&rule->from, from)) &&
+	return (rule->from.count == 0 || string_list_matches(&rule->from, from)) &&
 	    (rule->origin.count == 0 ||
-	    list_has(&rule->origin, plan->origin->name)) &&
+	    string_list_has(&rule->origin, plan->origin->name)) &&
 	    rule_to(rule, facts) == ANSWER_YES &&
 	    rule_to_all(rule, facts) == ANSWER_YES &&
 	    rule_agency(conf, rule, from) == ANSWER_YES &&
@@ -415,7 +264,7 @@ decide_outgoing(const struct conf *conf, const struct facts *facts,
 		pass(plan, WHY_NOT_OUR_DOMAIN);
 		return;
 	}
-	if (!may_send_as(conf, plan->origin, facts, plan->from)) {
+	if (!origin_may_send_as(conf, plan->origin, facts, plan->from)) {
 		mismatch(facts, plan, WHY_NOT_OWNER, true);
 		return;
 	}
@@ -447,7 +296,7 @@ policy_decide(const struct conf *conf, const struct facts *facts,
 	memset(out, 0, sizeof(*out));
 	out->action = PLAN_NOT_OURS;
 	out->why = WHY_NO_ORIGIN;
-	if ((out->origin = find_origin(conf, facts)) == NULL)
+	if ((out->origin = origin_find(conf, facts)) == NULL)
 		return;
 	out->why = WHY_NONE;
 	out->from_result = address_from(facts->header, out->from);

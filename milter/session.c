@@ -244,7 +244,7 @@ message_facts(const struct session *session, struct facts *out)
 	if (session->has_client)
 		out->client =
 		    (const struct sockaddr *)(const void *)&session->client;
-	out->local = policy_client_is_local(out->client);
+	out->local = origin_is_local_client(out->client);
 	out->daemon = message->daemon;
 	out->sender = message->sender;
 	out->recipients = (const char *const *)message->recipients;

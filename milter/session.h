@@ -1,8 +1,8 @@
 /*
  * session.h - what the files that speak with libmilter share: callbacks.c
  * (the calls that come in), session.c (what is known of a message), finish.c
- * (its end), edit.c (the calls that go out) and mail.c (the process). Nobody else includes it, so
- * that the tools and the tests of everything else need no libmilter.
+ * (its end), edit.c (the calls that go out) and mail.c (the process). Nobody
+ * else includes it, so that the tools need no libmilter.
  *
  * Two lifetimes: a session from connect to close, a message from MAIL to its
  * end. libmilter moves a session from thread to thread but never runs two of

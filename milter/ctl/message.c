@@ -172,7 +172,7 @@ ctl_message_options(struct ctl *ctl, int argc, char **argv,
 		if ((status = one_option(ctl, out, option, optarg)) != EX_OK)
 			return status;
 	out->facts.recipients = (const char *const *)out->recipients;
-	out->facts.local = policy_client_is_local(out->facts.client);
+	out->facts.local = origin_is_local_client(out->facts.client);
 	if (argc - optind > 1)
 		return ctl_usage(ctl);
 	if (argc - optind == 1)

@@ -70,7 +70,8 @@ free_field(struct fake_field *field)
 	free(field->value);
 }
 
-/* A filter's value as the MTA writes it: one space of its own without LEADSPC. */
+/* A filter's value as the MTA writes it: with a space of its own where LEADSPC
+ * was not negotiated. */
 static char *
 written(const SMFICTX *ctx, const char *value)
 {
@@ -249,7 +250,7 @@ smfi_setreply(SMFICTX *ctx, char *rcode, char *xcode, char *text)
 	return MI_SUCCESS;
 }
 
-/* --------------------------------------------------------- what is asked --- */
+/* ------------------------------------------------------- what is asked --- */
 
 char *
 smfi_getsymval(SMFICTX *ctx, char *name)

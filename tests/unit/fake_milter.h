@@ -47,7 +47,7 @@ struct smfi_str {
 	unsigned		 edits;		/* calls that change */
 	unsigned		 pieces;
 	unsigned		 progress;
-	unsigned		 fail_at;	/* the n-th edit fails; 0 none */
+	unsigned		 fail_at;	/* that edit fails; 0 none */
 	char			 reply[1024];	/* "550 5.7.1 text" */
 	char			 broken[256];	/* a rule that was not kept */
 };
@@ -67,7 +67,8 @@ struct fake_message {
 SMFICTX	*fake_new(enum fake_mta mta, const struct smfiDesc *filter,
 	    unsigned long without_steps);
 void	 fake_free(SMFICTX *ctx);	/* calls close first */
-void	 fake_connect(SMFICTX *ctx, const char *client);	/* NULL: local */
+/* client NULL: no address. */
+void	 fake_connect(SMFICTX *ctx, const char *client);
 void	 fake_macro(SMFICTX *ctx, const char *name, const char *value);
 /* SMFIS_ACCEPT, SMFIS_REJECT, SMFIS_TEMPFAIL; SMFIS_CONTINUE: taken as it is
  * now; SMFIS_NOREPLY: aborted. */

@@ -19,7 +19,7 @@
 struct composed {
 	const char	*type, *encoding, *disposition;
 	size_t		 size, piece;
-	bool		 fails;		/* at the end, as a changed entity does */
+	bool		 fails;		/* at the end */
 };
 
 const char *

@@ -23,7 +23,8 @@
 	"\r\n--i\r\n\r\n\xe9\r\n--i\r\n\r\nsig\r\n--i--\r\n--o--\r\n"
 
 enum trick { HONEST, WRONG_ONCE, WRONG_ALWAYS, SAME_DIGEST, ODD_DIGEST,
-	OTHER_DIGEST, NO_DER, BAD_DER, NOBODY, LIMITED, FAULT, BROKEN, UNKNOWN };
+	OTHER_DIGEST, NO_DER, BAD_DER, NOBODY, LIMITED, FAULT, BROKEN,
+	UNKNOWN };
 
 static struct signer *signer, *signer384;
 static struct check_cache *cache;

@@ -262,7 +262,7 @@ decide(const struct conf *conf, const struct row *row, struct plan *plan)
 
 	fixture_header(&header, row->header);
 	facts.client = client(row->client, &ss);
-	facts.local = policy_client_is_local(facts.client);
+	facts.local = origin_is_local_client(facts.client);
 	snprintf(to, sizeof(to), "%s", row->to);
 	facts.recipient_count = split(to, recipients, 8);
 	facts.recipients = recipients;
@@ -311,8 +311,8 @@ test_login_needs_origin(void **state)
 {
 	struct conf *conf = fixture_conf(FIXTURE_TOP
 	    "origins = ( { name = \"n\"; kind = \"network\";\n"
-	    "  networks = [ \"10.0.0.0/8\" ]; from = [ \"@x.pekalongankab.go.id\""
-	    " ]; } );\n");
+	    "  networks = [ \"10.0.0.0/8\" ];\n"
+	    "  from = [ \"@x.pekalongankab.go.id\" ]; } );\n");
 	struct plan plan;
 
 	(void)state;

@@ -749,8 +749,8 @@ test_disk(void **state)
 
 /* ---------------------------------------------------------------- later --- */
 
-#define MEETING HEAD "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;"\
-	" boundary=b\r\n\r\n--b\r\n\r\nUndangan\r\n--b\r\n"		\
+#define MEETING HEAD "MIME-Version: 1.0\r\nContent-Type: "		\
+	"multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nUndangan\r\n--b\r\n"		\
 	"Content-Type: text/calendar; method=REQUEST\r\n\r\n"		\
 	"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n--b--\r\n"
 #define NO_MEETING HEAD "MIME-Version: 1.0\r\nContent-Type: "		\

@@ -126,7 +126,8 @@ test_hostile(void **state)
 	detail[sizeof(detail) - 1] = '\0';
 	check(&conf, &plan, detail, "Pesan tidak dikirim: ");
 	snprintf(plan.from, sizeof(plan.from), "a%%n\r\n550 ok\x1b[2J@b");
-	check(&conf, &plan, "\xff\r\n%n and so on and on", "Pesan tidak dikirim: ");
+	check(&conf, &plan, "\xff\r\n%n and so on and on",
+	    "Pesan tidak dikirim: ");
 	text_reply(&conf, &plan, NULL, out, sizeof(out));
 	assert_true(strlen(out) < sizeof(out));
 }
