@@ -137,7 +137,7 @@ give_reason(struct canon *canon, const struct part *part)
 	if (canon->reason[0] != '\0')
 		return;
 	if (part->conflict)
-		why = "has header fields that contradict each other";
+		why = "has a header that readers take differently";
 	else if (!part->frozen)
 		why = "has an unknown Content-Transfer-Encoding";
 	snprintf(canon->reason, sizeof(canon->reason), "part %u %s, but %s %s",

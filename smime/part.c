@@ -130,6 +130,24 @@ read_type(const struct header_list *header, bool digest, struct part *out,
 		out->conflict = true;
 }
 
+/* The bare word: many readers do not see through comments (RFC 2045 6.1). */
+static bool
+is_plain_word(const struct header_field *field)
+{
+	const char *p = field->value;
+	size_t len = field->value_len;
+
+	while (len > 0 && strchr(" \t\n", *p) != NULL && *p != '\0') {
+		p++;
+		len--;
+	}
+	while (len > 0 && strchr(" \t\n", p[len - 1]) != NULL &&
+	    p[len - 1] != '\0')
+		len--;
+	return lex_equal(p, len, "base64") ||
+	    lex_equal(p, len, "quoted-printable");
+}
+
 static void
 read_encoding(const struct header_list *header, struct part *out)
 {
@@ -140,7 +158,8 @@ read_encoding(const struct header_list *header, struct part *out)
 	if (field == NULL)
 		return;
 	out->encoding = mime_encoding_parse(field->value, field->value_len);
-	if (contradicted(header, field))
+	if (contradicted(header, field) || ((out->encoding == ENC_QP ||
+	    out->encoding == ENC_BASE64) && !is_plain_word(field)))
 		out->conflict = true;
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <openssl/crypto.h>
+
 #include "internal.h"
 
 #define READ_SIZE	32768
@@ -209,6 +211,7 @@ rewrite_body(const struct canon_settings *settings,
 	if (rc == -1)
 		smime_error_setx(err, "re-encoding a message failed");
 	scan_clear(&rw->scan);
+	OPENSSL_cleanse(rw, sizeof(*rw));
 	free(rw);
 	return rc;
 }

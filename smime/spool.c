@@ -3,8 +3,8 @@
  *
  * Memory is taken in blocks of one size, so that a body that grows is never
  * copied and a small one costs one block. When the ceiling is passed all of it
- * goes to the file and one block set of SPOOL_BUFFER octets stays as write
- * buffer: 32 large messages at once then cost 2 MiB here and not 32 ceilings.
+ * goes to the file and only a write buffer of SPOOL_BUFFER octets stays: 32
+ * large messages at once then cost 2 MiB here and not 32 ceilings.
  *
  * The file has no name (O_TMPFILE), or loses it at once where the file system
  * cannot do that: nothing is left behind by a crash, and nobody else can open

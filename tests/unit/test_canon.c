@@ -349,14 +349,19 @@ static const struct {
 	{ "encodings that contradict", 0, TEXT(TYPE CTE "7bit\r\n" CTE
 	    "base64\r\n\r\nQUJ\351\r\n"), CANON_OPAQUE_ONLY,
 	    TEXT(TYPE CTE "7bit\r\n" CTE "base64\r\n\r\nQUJ\351\r\n"),
-	    "contradict" },
+	    "take differently" },
 	{ "encodings that say the same", 0, TEXT(TYPE CTE "8bit\r\n" CTE
 	    "7bit\r\n\r\nx\r\n"), CANON_REENCODED,
 	    TEXT(TYPE CTE "7bit\r\n\r\nx\r\n"), NULL },
 	{ "types that contradict, clean", 0, TEXT(TYPE MIXED "\r\n--b\r\n"),
 	    CANON_CLEAN, TEXT(TYPE MIXED "\r\n--b\r\n"), NULL },
 	{ "types that contradict", 0, TEXT(TYPE MIXED "\r\n--b\r\n\r\n"
-	    "\351\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "contradict" },
+	    "\351\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "take differently" },
+	{ "comment in the encoding", 0, TEXT(TYPE CTE "base64 (x)\r\n\r\n"
+	    "QUJ\351\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "take differently" },
+	{ "folded encoding in another case", 0, TEXT(TYPE CTE "\r\n BASE64 "
+	    "\r\n\r\nQU\351JD\r\n"), CANON_REENCODED, TEXT(TYPE CTE
+	    "base64\r\n\r\nQUJD\r\n"), NULL },
 	{ "boundary in pieces (RFC 2231)", 0,
 	    TEXT("Content-Type: multipart/mixed; boundary*0=\"a\";"
 	    " boundary*1=\"b\"\r\n\r\n--ab\r\n\r\nsatu dua \351\r\n--ab--\r\n"),
@@ -376,6 +381,15 @@ static const struct {
 	    TEXT("Content-Type: message/rfc822\r\n\r\n" SIGNED "--s\r\n\r\n"
 	    "satu dua \351\r\n--s--\r\n"), CANON_OPAQUE_ONLY, NULL, 0,
 	    "may not be changed" },
+	{ "signed part itself labelled 8bit: only the label", 0,
+	    TEXT(MIXED "\r\n--b\r\n" CTE "8bit\r\n" SIGNED "--s\r\n\r\nx \r\n"
+	    "--s--\r\n--b--\r\n"), CANON_REENCODED,
+	    TEXT(MIXED "\r\n--b\r\n" CTE "7bit\r\n" SIGNED "--s\r\n\r\nx \r\n"
+	    "--s--\r\n--b--\r\n"), NULL },
+	{ "part in it labelled 8bit (SIG-13)", 0,
+	    TEXT(MIXED "\r\n--b\r\n" SIGNED "--s\r\n" CTE "8bit\r\n\r\nx\r\n"
+	    "--s--\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0,
+	    "labelled 8bit" },
 	{ "encrypted beside 8-bit text", 0,
 	    TEXT(MIXED "\r\n--b\r\nContent-Type: multipart/encrypted;"
 	    " boundary=e\r\n\r\n--e\r\n\r\nVersion: 1 \r\n--e--\r\n--b\r\n\r\n"
