@@ -45,7 +45,8 @@ enclosure_match(const struct scan *scan, const unsigned char *line, size_t len,
 	for (i = scan->depth; i-- > 0;) {
 		e = &scan->stack[i];
 		if (e->closed || (len != e->boundary_len + 2 &&
-		    len != e->boundary_len + 4) || !starts_with(e, line, len))
+		    len != e->boundary_len + 4) ||
+		    !starts_with(e, line, len))
 			continue;
 		*close = len == e->boundary_len + 4;
 		if (!*close || memcmp(line + len - 2, "--", 2) == 0)
@@ -56,7 +57,8 @@ enclosure_match(const struct scan *scan, const unsigned char *line, size_t len,
 
 /* Whether somebody else might read a boundary here. */
 bool
-enclosure_suspect(const struct scan *scan, const unsigned char *line, size_t len)
+enclosure_suspect(const struct scan *scan, const unsigned char *line,
+    size_t len)
 {
 	const struct enclosure *e;
 	size_t i, n;

@@ -87,8 +87,8 @@ is_separator(const struct encoder *enc, const unsigned char *p, size_t avail)
 {
 	if (avail >= 3 && p[2] == ' ')
 		return at_end(p + 3, avail - 3);
-	return enc->kind == REWRAP_QP && avail >= 5 && memcmp(p + 2, "=20", 3) == 0 &&
-	    at_end(p + 5, avail - 5);
+	return enc->kind == REWRAP_QP && avail >= 5 &&
+	    memcmp(p + 2, "=20", 3) == 0 && at_end(p + 5, avail - 5);
 }
 
 /* Whether this octet may not stand literally at the start of a line. */

@@ -16,12 +16,12 @@ is_content(const struct header_field *field)
 	    strncasecmp(field->name, "Content-", 8) == 0;
 }
 
-/* ------------------------------------------------------------- checking --- */
+/* ------------------------------------------------------------ checking --- */
 
 /* What is wrong with a value once it is lines of an entity. */
 struct flaws {
 	bool	 high;		/* octets above 127 */
-	bool	 control;	/* other control characters than TAB and folds */
+	bool	 control;	/* control characters but TAB and folds */
 	bool	 long_line;
 	bool	 torn;		/* an LF that is no fold: another field or the
 				 * end of the header would come of it */

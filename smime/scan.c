@@ -312,7 +312,7 @@ lines(struct scan *scan, const unsigned char *p, size_t len, bool last,
 		    (scan, p + *used, len - *used, last, &n) == -1)
 			return -1;
 		*used += n;
-		/* Without octets taken there may still be a new view of them. */
+		/* Where no octets were taken, the state must have changed. */
 		if (n == 0 && state == scan->state &&
 		    number == scan->part.number)
 			break;

@@ -233,7 +233,8 @@ static const struct {
 	    CANON_CLEAN, TEXT("Subject: x\r\n" TYPE_HP "\r\nh\r\n"), NULL },
 	{ "on the root only (SIG-51)", HP,
 	    TEXT(MIXED "\r\n--b\r\n\r\nx\r\n--b--\r\n"), CANON_CLEAN,
-	    TEXT("Content-Type: multipart/mixed; boundary=b;\r\n hp=\"clear\"\r\n"
+	    TEXT("Content-Type: multipart/mixed; boundary=b;\r\n"
+	    " hp=\"clear\"\r\n"
 	    "\r\n--b\r\n\r\nx\r\n--b--\r\n"), NULL },
 	{ "a message stays a message (SIG-52)", HP,
 	    TEXT("Content-Type: message/rfc822\r\n\r\nA: 1\r\n\r\nx\r\n"),
@@ -356,7 +357,8 @@ static const struct {
 	{ "types that contradict, clean", 0, TEXT(TYPE MIXED "\r\n--b\r\n"),
 	    CANON_CLEAN, TEXT(TYPE MIXED "\r\n--b\r\n"), NULL },
 	{ "types that contradict", 0, TEXT(TYPE MIXED "\r\n--b\r\n\r\n"
-	    "\351\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "take differently" },
+	    "\351\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0,
+	    "take differently" },
 	{ "comment in the encoding", 0, TEXT(TYPE CTE "base64 (x)\r\n\r\n"
 	    "QUJ\351\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "take differently" },
 	{ "folded encoding in another case", 0, TEXT(TYPE CTE "\r\n BASE64 "
