@@ -192,7 +192,7 @@ cb_abort(SMFICTX *ctx)
 	struct session *session = smfi_getpriv(ctx);
 
 	if (session != NULL)
-		message_reset(session);
+		message_abort(session);
 	return SMFIS_CONTINUE;
 }
 

@@ -43,9 +43,12 @@ is_served(const char *path)
 	if (strlen(path) >= sizeof(un.sun_path))
 		return false;
 	memcpy(un.sun_path, path, strlen(path));
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
 		return false;
-	served = connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0;
+	/* EAGAIN: the queue of a listener is full. */
+	served = connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0 ||
+	    errno == EAGAIN;
 	close(fd);
 	return served;
 }
@@ -72,22 +75,24 @@ remove_stale(const char *path, struct smime_error *err)
 	return 0;
 }
 
+/*
+ * The directory may belong to the user that is about to be changed to, so no
+ * call here follows a link: the mode comes with the binding.
+ */
 static int
-set_access(const struct conf *conf, const char *path, struct smime_error *err)
+set_group(const struct conf *conf, const char *path, struct smime_error *err)
 {
 	struct group *group;
 
-	if (conf->socket_group != NULL && conf->socket_group[0] != '\0') {
-		if ((group = getgrnam(conf->socket_group)) == NULL)
-			return smime_error_setx(err,
-			    "there is no group %s (socket_group)",
-			    conf->socket_group);
-		if (chown(path, (uid_t)-1, group->gr_gid) == -1)
-			return smime_error_set(err, "giving %s to group %s",
-			    path, conf->socket_group);
-	}
-	if (chmod(path, conf->socket_mode) == -1)
-		return smime_error_set(err, "mode of %s", path);
+	if (conf->socket_group == NULL || conf->socket_group[0] == '\0')
+		return 0;
+	if ((group = getgrnam(conf->socket_group)) == NULL)
+		return smime_error_setx(err,
+		    "there is no group %s (socket_group)",
+		    conf->socket_group);
+	if (lchown(path, (uid_t)-1, group->gr_gid) == -1)
+		return smime_error_set(err, "giving %s to group %s", path,
+		    conf->socket_group);
 	return 0;
 }
 
@@ -99,7 +104,6 @@ set_access(const struct conf *conf, const char *path, struct smime_error *err)
  */
 #define COMMAND_MAX	(1024 * 1024)
 
-/* Nobody else can connect before mode and group are set. */
 static int
 open_socket(const struct conf *conf, struct smime_error *err)
 {
@@ -115,13 +119,13 @@ open_socket(const struct conf *conf, struct smime_error *err)
 		return smime_error_setx(err, "libmilter does not take %s",
 		    conf->socket);
 	(void)smfi_setmaxdatasize(COMMAND_MAX);
-	before = umask(0177);
+	before = umask(0777 & ~conf->socket_mode);
 	rc = smfi_opensocket(false);
 	umask(before);
 	if (rc != MI_SUCCESS)
 		return smime_error_setx(err, "cannot listen on %s",
 		    conf->socket);
-	return path == NULL ? 0 : set_access(conf, path, err);
+	return path == NULL ? 0 : set_group(conf, path, err);
 }
 
 /* ------------------------------------------------------------- process --- */

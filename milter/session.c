@@ -93,6 +93,16 @@ message_reset(struct session *session)
 }
 
 void
+message_abort(struct session *session)
+{
+	if (session->message.active)
+		log_debug("%s: aborted by the MTA",
+		    session->message.queue_id[0] != '\0' ?
+		    session->message.queue_id : "NOQUEUE");
+	message_reset(session);
+}
+
+void
 message_fault(struct session *session)
 {
 	struct message *message = &session->message;

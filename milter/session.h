@@ -93,6 +93,8 @@ void	 message_body(struct session *session, const unsigned char *buf,
 	    size_t len);
 /* Safe at any time and any number of times. */
 void	 message_reset(struct session *session);
+/* The same, when the MTA gave the message up. */
+void	 message_abort(struct session *session);
 
 /* For session.c and finish.c. */
 void	 message_fault(struct session *session);
