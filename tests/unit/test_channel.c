@@ -207,9 +207,9 @@ enum act { ANSWER, SILENT, GARBAGE, TOO_LONG, CLOSE, LATE, TWICE };
 
 struct peer {
 	int		 fd;
-	enum act	 act;
+	_Atomic enum act act;
 	pthread_t	 thread;
-	int		 served;
+	_Atomic int	 served;
 };
 
 static void
@@ -267,7 +267,9 @@ open_pool(struct peer *peers, size_t count, enum act act)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair),
 		    0);
 		fds[i] = pair[0];
-		peers[i] = (struct peer){ .fd = pair[1], .act = act };
+		peers[i].fd = pair[1];
+		peers[i].act = act;
+		peers[i].served = 0;
 		assert_int_equal(pthread_create(&peers[i].thread, NULL,
 		    peer_main, &peers[i]), 0);
 	}
