@@ -440,6 +440,8 @@ def main(setup):
     """setup(site) makes ready; each test is then called with the site.
     ONLY_TEST=name runs one, KEEP=1 keeps the directory."""
     need_root()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
     only = os.environ.get("ONLY_TEST", "")
     site = Site()
     failed = 0
