@@ -1,0 +1,167 @@
+#!/bin/sh
+# test_explain.sh - what sampulctl explain tells of a message, and that what
+# sampulctl sign writes is accepted by openssl. Prints TAP.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 70
+ctl=${SAMPUL_BUILD:-build}/sampulctl
+pki=tests/pki/make-pki
+tmp=$(mktemp -d) || exit 73
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+budi=budi@dinkes.pekalongankab.go.id
+siti=siti@dinkes.pekalongankab.go.id
+n=0 bad=0
+
+# result STATUS NAME: one line of TAP, with what was said on failure.
+result()
+{
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		bad=1
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null
+	fi
+}
+
+# expect STATUS NAME ARGUMENT...: of sampulctl; output to $tmp/out, $tmp/err.
+expect()
+{
+	want=$1 name=$2
+	shift 2
+	"$ctl" -c "$tmp/sampul.conf" "$@" >"$tmp/out" 2>"$tmp/err" <"$input"
+	got=$?
+	[ "$got" -eq "$want" ] || echo "exit $got, wanted $want" >>"$tmp/err"
+	[ "$got" -eq "$want" ]
+	result $? "$name"
+}
+
+# says NAME PATTERN [FILE]: an extended regular expression in the last output.
+says()
+{
+	grep -Eq -- "$2" "$tmp/${3:-out}"
+	result $? "$1"
+}
+
+# verified NAME: openssl accepts the last output, signed by budi.
+verified()
+{
+	openssl cms -verify -in "$tmp/out" -CAfile "$tmp/pki/root.pem" \
+	    -signer "$tmp/signer" -out "$tmp/content" 2>"$tmp/err" &&
+	    openssl x509 -in "$tmp/signer" -noout -ext subjectAltName |
+	    grep -q "$budi"
+	result $? "$1"
+}
+
+setup()
+{
+	"$pki" "$tmp/pki" &&
+	    "$pki" "$tmp/pki" mailbox $budi rsa2048 "$tmp/1" &&
+	    mkdir -p "$tmp/keystore/$budi" "$tmp/anchors" "$tmp/spool" &&
+	    chmod 700 "$tmp/keystore" "$tmp/keystore/$budi" "$tmp/spool" &&
+	    mv "$tmp/1" "$tmp/keystore/$budi/1" &&
+	    cp "$tmp/pki/root.pem" "$tmp/anchors/"
+}
+
+input=/dev/null
+setup >"$tmp/out" 2>"$tmp/err"
+result $? "make a PKI and a keystore"
+cat >"$tmp/sampul.conf" <<END
+domains = [ ".pekalongankab.go.id" ];
+language = "en";
+user = ""; key_user = "";
+spool = { dir = "$tmp/spool"; };
+keystore = { dir = "$tmp/keystore"; anchors_dir = "$tmp/anchors";
+  intermediates_dir = ""; insecure_unencrypted_keys = true; };
+audit = { file = "$tmp/audit.log"; };
+origins = ( { name = "mailboxes"; kind = "login"; },
+  { name = "office"; kind = "network"; networks = [ "10.20.0.0/16" ];
+    from = [ "$budi" ]; } );
+rules = (
+  { name = "meetings"; preset = "meeting"; sign = "off"; },
+  { name = "court"; to = [ "@pn.example" ]; form = "opaque"; },
+  { name = "lists"; preset = "list"; } );
+END
+cat >"$tmp/mail" <<END
+Received: from somewhere
+From: Budi <$budi>
+To: hakim@example.org
+Subject: Undangan
+X-Verified-Sender: chief
+content-type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+Selamat pagi, é.
+END
+sed 's/^content-type.*/Content-Type: multipart\/mixed; boundary=b/' \
+    "$tmp/mail" >"$tmp/meeting"
+printf -- '--b\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\n--b--\n' \
+    >>"$tmp/meeting"
+
+expect 0 "explain a login" explain --login $budi --from $budi --to a@b.example
+says "signs" '^result: +sign$'
+says "names the origin" '^origin: +mailboxes$'
+says "names the rule and where it stands" '^rule: +default \(.+\)$'
+says "names the certificate" '^serial: +[0-9A-F]+$'
+expect 0 "explain a rule" explain --login $budi --from $budi \
+    --to a@b.example --to x@pn.example
+says "names the rule and its line" \
+    '^rule: +court \(.*sampul\.conf:[0-9]+\)$'
+expect 0 "explain an impersonation" explain --login $siti --from $budi
+says "refuses" '^result: +refuse$'
+says "says why" '^why: +not-owner$'
+says "shows what the sender reads" '^reply: +Message not sent: your account'
+expect 0 "explain a mailbox without certificate" explain --login $siti \
+    --from $siti
+says "refuses for that" '^why: +no-certificate$'
+expect 0 "explain mail from elsewhere" explain --client 192.0.2.1 "$tmp/mail"
+says "is not ours" '^result: +not-ours$'
+expect 0 "explain a network" explain --client 10.20.1.2 "$tmp/mail"
+says "names its origin" '^origin: +office$'
+expect 0 "explain a header" explain --login $budi --from $budi \
+    --header 'List-Id: <a.b>'
+says "names the list's rule" '^rule: +lists '
+expect 0 "explain what depends on the body" explain --login $budi \
+    --from $budi --header 'Content-Type: multipart/mixed; boundary=b'
+says "says so" '^result: +later$'
+expect 0 "explain a message with an invitation" explain --login $budi \
+    "$tmp/meeting"
+says "finds it" '^rule: +meetings '
+expect 0 "explain in JSON" --json explain --login $siti --from $budi
+/usr/bin/python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+assert d["result"] == "refuse" and d["incident"] is True, d
+assert d["certificate"] is None and d["rule"] == "default", d' "$tmp/out" \
+    2>"$tmp/err"
+result $? "is JSON"
+expect 64 "a bad client" explain --client nowhere
+expect 64 "a bad header" explain --header nonsense
+expect 66 "a missing message" explain "$tmp/none"
+
+expect 0 "sign a file" sign "$tmp/mail"
+verified "openssl accepts it"
+says "a header field stays first" '^Received: from somewhere'
+says "one Content-Type is left" '^content-type: multipart/signed'
+! sed '/^.$/q' "$tmp/out" | grep -Eqi '^(x-verified|content-transfer)'
+result $? "forged results and the old encoding are gone"
+says "the use is recorded" "queue_id=sampulctl address=$budi" audit.log
+input=$tmp/mail
+expect 0 "sign standard input, opaque by rule" sign --to x@pn.example -
+verified "openssl accepts that, too"
+says "is opaque" 'application/pkcs7-mime'
+cp "$tmp/out" "$tmp/signed"
+input=/dev/null
+expect 65 "not what is signed already" sign "$tmp/signed"
+says "says so" 'already-encrypted|already-signed' err
+expect 65 "not what another login sends" sign --login $siti "$tmp/mail"
+sed "s/$budi/$siti/" "$tmp/mail" >"$tmp/other"
+expect 65 "not without a certificate" sign "$tmp/other"
+[ ! -s "$tmp/out" ]
+result $? "and nothing is written then"
+expect 64 "no message" sign
+
+echo "1..$n"
+exit $bad
