@@ -179,7 +179,7 @@ set_start(struct process_set *set, unsigned which, struct conf *conf,
 	}
 	close(pair[1]);
 	child->control = pair[0];
-	child->ready = child->told = false;
+	child->ready = child->told = child->killed = false;
 	/* its ends are the child's now; with none left here, a death shows */
 	close_channels(set, which);
 	return 0;

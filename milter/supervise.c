@@ -129,6 +129,7 @@ begin_start(struct supervisor *s)
 {
 	struct smime_error err = { "" };
 
+	s->broken = s->blamed = false;
 	enter(s, STARTING, START_LIMIT);
 	if (set_open(&s->set, s->conf, &err) == -1) {
 		log_error("cannot start: %s", err.text);
@@ -163,6 +164,26 @@ became_ready(struct supervisor *s, struct child *child)
 
 /* --------------------------------------------------------------- deaths --- */
 
+/*
+ * Whether an end is what was asked for, or follows from another's: the key
+ * process ends well when the mail process has let go of their channels. What
+ * dies of anything else has to be told even when it was told to stop: of two
+ * that die together the one to blame may be found second.
+ */
+static bool
+is_expected(const struct supervisor *s, const struct child *child, int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	    child == &s->set.children[CHILD_KEYS] && child->ready)
+		return true;
+	if (!child->told)
+		return false;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) == 0 ||
+		    WEXITSTATUS(status) == EX_TEMPFAIL;
+	return WTERMSIG(status) == SIGTERM || child->killed;
+}
+
 /* An end that nobody asked for. */
 static void
 report_death(struct supervisor *s, const struct child *child, int status)
@@ -176,6 +197,7 @@ report_death(struct supervisor *s, const struct child *child, int status)
 	else
 		log_error("the %s (pid %ld) ended with status %d",
 		    child->name, (long)child->pid, code);
+	s->blamed = true;
 	if (!s->served && s->status == 0)
 		s->status = code != 0 ? code : EX_TEMPFAIL;
 }
@@ -183,7 +205,7 @@ report_death(struct supervisor *s, const struct child *child, int status)
 static void
 child_died(struct supervisor *s, struct child *child, int status)
 {
-	if (!child->told)
+	if (!is_expected(s, child, status))
 		report_death(s, child, status);
 	else
 		log_debug("the %s (pid %ld) ended", child->name,
@@ -193,7 +215,7 @@ child_died(struct supervisor *s, struct child *child, int status)
 	if (s->state == STOPPING)
 		stop_step(s);
 	else
-		begin_stop(s);
+		s->broken = true;
 }
 
 static void
@@ -210,8 +232,9 @@ reap(struct supervisor *s)
 }
 
 /*
- * A child that breaks off has most often just died; the kernel closes its
- * sockets a moment before it says so, and the cause is worth that moment.
+ * One end often brings the other, and a child that breaks off has most often
+ * just died: the kernel closes its sockets a moment before it says so, and the
+ * other notices. The cause is worth that moment; SIGTERM would hide it.
  */
 void
 supervise_await_death(struct supervisor *s)
@@ -219,11 +242,16 @@ supervise_await_death(struct supervisor *s)
 	const struct timespec moment = { .tv_nsec = 10 * 1000 * 1000 };
 	unsigned i;
 
-	for (i = 0; i < 20 && (s->state == STARTING || s->state == RUNNING);
-	    i++) {
+	if (s->state != STARTING && s->state != RUNNING)
+		return;
+	for (i = 0; i < 20 && next_to_stop(s) != NULL; i++) {
 		nanosleep(&moment, NULL);
 		reap(s);
 	}
+	if (s->set.children[CHILD_MAIL].pid > 0 &&
+	    s->set.children[CHILD_KEYS].pid == 0 && !s->blamed)
+		log_error("the %s ended and nobody asked it to",
+		    s->set.children[CHILD_KEYS].name);
 	begin_stop(s);
 }
 
@@ -300,6 +328,7 @@ deadline_passed(struct supervisor *s)
 			break;
 		log_warning("the %s (pid %ld) does not stop; killing it",
 		    child->name, (long)child->pid);
+		child->killed = true;
 		kill(child->pid, SIGKILL);
 		s->deadline = supervise_now() + STOP_LIMIT;
 		break;
@@ -341,6 +370,8 @@ run(struct supervisor *s)
 	begin_start(s);
 	while (s->state != FINISHED) {
 		wait_for_events(s);
+		if (s->broken)
+			supervise_await_death(s);
 		if (s->stop && s->state == WAITING)
 			enter(s, FINISHED, 0);
 		else if (s->stop)

@@ -36,6 +36,7 @@ struct child {
 	int		 control;	/* -1 when there is none */
 	bool		 ready;
 	bool		 told;		/* got SIGTERM */
+	bool		 killed;	/* got SIGKILL, from us */
 };
 
 enum { CHILD_KEYS, CHILD_MAIL, CHILDREN };
@@ -92,6 +93,8 @@ struct supervisor {
 	int64_t			 backoff;
 	bool			 stop;		/* told to end */
 	bool			 reload;	/* told to reload */
+	bool			 broken;	/* a child ended unasked */
+	bool			 blamed;	/* and the log says which */
 	bool			 served;	/* was RUNNING once */
 	int			 status;	/* exit status */
 };

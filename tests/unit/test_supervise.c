@@ -117,6 +117,9 @@ key_process(struct conf *conf, int control, const int *channels, size_t count)
 	control_ready(control);
 	for (;;) {
 		n = recv(channels[0], buf, sizeof(buf), 0);
+		/* as the real one does */
+		if (n == 0 && shared->behaviour[KEYS] == GOOD)
+			return 0;
 		if (n <= 0 || shared->behaviour[KEYS] == DEAF) {
 			pause();
 			continue;
@@ -376,6 +379,32 @@ test_restart(void **state)
 	assert_true(log_has("was killed by signal 9"));
 	assert_int_equal(shared->answered, 5);
 	stop_well();
+}
+
+/*
+ * The key process follows the mail process and may be found dead first: the
+ * log names who was killed, and says no more of the other than it has to.
+ */
+static void
+test_who_is_to_blame(void **state)
+{
+	char want[64];
+	pid_t mail;
+	int i;
+
+	(void)state;
+	start(true);
+	for (i = 1; i <= 3; i++) {
+		WAIT(both_up(i), 5000);
+		mail = shared->pids[MAIL];
+		kill(mail, SIGKILL);
+		snprintf(want, sizeof(want), "(pid %d) was killed by signal 9",
+		    (int)mail);
+		WAIT(log_has(want), 5000);
+	}
+	WAIT(both_up(i), 5000);
+	stop_well();
+	assert_false(log_has("error: the key process"));
 }
 
 /* A mail process that finds its channels dead ends by itself with 75. */
@@ -641,6 +670,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_start_and_stop),
 		TEST(test_restart),
+		TEST(test_who_is_to_blame),
 		TEST(test_child_quits),
 		TEST(test_first_start_fails),
 		TEST(test_reload),
