@@ -1,0 +1,44 @@
+"""All fault tests, in one of two sizes.
+
+    faults.py [full]
+"""
+import sys
+
+import base
+import harness
+import postfix
+import rig
+import sink
+
+import kills                                            # noqa: F401
+import reloads                                          # noqa: F401
+
+
+def setup(site):
+    site.settings["keystore"].update(rate_limit=0, key_timeout=5)
+    # The load client sends for both mailboxes, and logs in as none.
+    site.settings["origins"].append({
+        "name": "load", "kind": "daemon", "daemons": ["MUATAN"],
+        "from": ["@dinkes.pekalongankab.go.id", harness.SEKRETARIAT]})
+    site.settings["rules"] = [
+        {"name": "opaque", "from": [harness.SEKRETARIAT], "form": "opaque"}]
+    site.init()
+    for address, kind in ((harness.BUDI, "rsa2048"), (harness.SITI, "p256"),
+                          (harness.SEKRETARIAT, "p384")):
+        site.enrol(address, kind)
+    site.write_conf()
+    base.tool("load")
+    site.sink = site.add(sink.Sink())
+    site.postfix = site.add(postfix.Postfix(
+        site.path("postfix"), site.sink.port, milter="unix:" + site.socket,
+        extra="smtpd_error_sleep_time = 0\nsmtpd_soft_error_limit = 1000\n"
+        "smtpd_hard_error_limit = 1000"))
+
+
+def main(full):
+    base.full = full
+    harness.main(setup)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["full"])
