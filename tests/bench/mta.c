@@ -231,11 +231,13 @@ rcpt_step(struct mta *mta, const struct mta_envelope *envelope)
 	return answer(mta, &step);
 }
 
+/* Postfix sends the macros of the end of header with every field. */
 static int
-header_steps(struct mta *mta, const struct mta_message *message)
+header_steps(struct mta *mta, const struct mta_envelope *envelope,
+    const struct mta_message *message)
 {
 	static const struct step step = { SMFIP_NOHDRS, SMFIP_NR_HDR };
-	const char *none[] = { NULL }, *value;
+	const char *macro[] = { "i", envelope->queue_id, NULL }, *value;
 	size_t i;
 	int command = SMFIR_CONTINUE;
 
@@ -246,7 +248,7 @@ header_steps(struct mta *mta, const struct mta_message *message)
 		/* Postfix eats one space where the filter did not ask. */
 		if (!(mta->protocol & SMFIP_HDR_LEADSPC) && value[0] == ' ')
 			value++;
-		if (mta_put_macros(mta, SMFIC_HEADER, none) == -1 ||
+		if (mta_put_macros(mta, SMFIC_HEADER, macro) == -1 ||
 		    mta_put_strings(mta, SMFIC_HEADER, message->fields[i].name,
 		    value) == -1)
 			return -1;
@@ -420,7 +422,8 @@ mta_send(struct mta *mta, const struct mta_envelope *envelope,
 	    (command = rcpt_step(mta, envelope)) != SMFIR_CONTINUE ||
 	    (command = plain_step(mta, envelope, SMFIC_DATA, &data)) !=
 	    SMFIR_CONTINUE ||
-	    (command = header_steps(mta, message)) != SMFIR_CONTINUE ||
+	    (command = header_steps(mta, envelope, message)) !=
+	    SMFIR_CONTINUE ||
 	    (command = plain_step(mta, envelope, SMFIC_EOH, &eoh)) !=
 	    SMFIR_CONTINUE ||
 	    (command = body_steps(mta, message)) != SMFIR_CONTINUE) {
