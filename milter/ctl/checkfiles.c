@@ -101,8 +101,8 @@ check_access(struct check_report *report, const char *setting, const char *user,
 }
 
 static void
-check_private(struct check_report *report, const char *setting, const char *path,
-    mode_t forbidden)
+check_private(struct check_report *report, const char *setting,
+    const char *path, mode_t forbidden)
 {
 	struct stat st;
 

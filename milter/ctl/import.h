@@ -48,7 +48,7 @@ struct placement {
 	const char		*address;
 	const struct material	*material;
 	STACK_OF(X509)		*chain;		/* to be written */
-	const char		*override;	/* text of the file; NULL none */
+	const char		*override;	/* file's text; NULL none */
 	char			 folder[128];	/* receives the name */
 };
 

@@ -146,7 +146,8 @@ make_passphrase(struct step *step)
 static bool
 is_credential(const char *path)
 {
-	return strncmp(path, CREDENTIAL, strlen(CREDENTIAL)) == 0;
+	return path != NULL &&
+	    strncmp(path, CREDENTIAL, strlen(CREDENTIAL)) == 0;
 }
 
 static const char *
@@ -203,6 +204,12 @@ print_next(const struct conf *conf)
 	printf("  2. sampulctl import --p12 file address    for each "
 	    "mailbox.\n"
 	    "  3. sampulctl check\n");
+	if (is_credential(conf->passphrase_file))
+		printf("The passphrase is a credential of systemd's: make its "
+		    "file with\n  (umask 077; openssl rand -base64 32 "
+		    ">/etc/sampul/%s)\nand name it in the unit with "
+		    "LoadCredential=.\n",
+		    conf->passphrase_file + strlen(CREDENTIAL));
 	if (conf->passphrase_file != NULL && conf->passphrase_file[0] != '\0')
 		printf("Keep a copy of the passphrase (%s) apart from copies\n"
 		    "of the keystore: one is worth nothing without the "

@@ -77,14 +77,17 @@ cmd_list(struct ctl *ctl, int argc, char **argv)
 	struct listing listing = { .ctl = ctl };
 	struct smime_error err = { "" };
 	struct keystore *store;
-	int rc, status = EX_OK;
+	int rc;
 
 	(void)argv;
 	if (argc != 1)
 		return ctl_usage(ctl);
-	store = ctl_keystore(ctl, &status);
+	if (ctl_conf(ctl) == NULL)
+		return EX_CONFIG;
+	/* No key is opened, so the passphrase is not asked for. */
+	store = keystore_open(ctl->conf, NULL, 0, &err);
 	if (store == NULL)
-		return status;
+		return ctl_error(EX_UNAVAILABLE, "%s", err.text);
 	json_begin(&listing.json, stdout);
 	if (ctl->json)
 		json_array(&listing.json, NULL);

@@ -26,8 +26,8 @@
  * PBKDF2 makes a short passphrase expensive to guess. The one that "sampulctl
  * init" makes has 256 random bits, which nobody guesses at any price, and each
  * iteration would be paid for when the daemon opens a key: it gets the least
- * that RFC 8018 4.2 recommends. A short one, which only an administrator can have
- * written, gets what it needs.
+ * that RFC 8018 4.2 recommends. A short one, which only an administrator can
+ * have written, gets what it needs.
  */
 #define ITERATIONS_LONG		1000
 #define ITERATIONS_SHORT	310000

@@ -25,7 +25,7 @@
 
 #include "keys.h"
 
-#define STAMP_GRAIN	1	/* seconds; file systems with owners have less */
+#define STAMP_GRAIN	1	/* second; file systems with owners have less */
 /* A parsed RSA key with its blinding and Montgomery contexts, and the signer's
  * encoded parts. A parsed certificate takes about three times its DER. */
 #define COST_SIGNER	12288
@@ -35,7 +35,7 @@ struct keystore {
 	struct key_context	 context;
 	struct keycache		*cache;
 	char			*dir;
-	atomic_llong		 looked;	/* when dir was last looked at */
+	atomic_llong		 looked;	/* at dir, in seconds */
 };
 
 static int

@@ -25,8 +25,9 @@ credential_path(const char *name, char *out, size_t size,
 	dir = getenv("CREDENTIALS_DIRECTORY");
 	if (dir == NULL || dir[0] != '/')
 		return smime_error_setx(err, "keystore.passphrase_file names "
-		    "the credential %s, but systemd handed over none; is there "
-		    "a LoadCredential= for it in the unit?", name);
+		    "the credential %s, but none was handed over; is there a "
+		    "LoadCredential= for it in the unit? (In a shell set "
+		    "CREDENTIALS_DIRECTORY.)", name);
 	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
 		return smime_error_setx(err, "keystore.passphrase_file: "
 		    "\"%s\" is not the name of a credential", name);

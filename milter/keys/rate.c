@@ -6,8 +6,8 @@
  * stolen login then cannot sign at the speed of the machine.
  *
  * The table has a fixed size. Only addresses with a key of their own get here,
- * which nobody but the administrator can add to; where more are active than fit,
- * the one that used least is forgotten.
+ * which nobody but the administrator can add to; where more are active than
+ * fit, the one that used least is forgotten.
  */
 #include <pthread.h>
 #include <stdlib.h>

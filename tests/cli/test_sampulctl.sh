@@ -131,7 +131,7 @@ expect 64 "import for a path" run import --p12 x "../etc@x.go.id"
 
 # ----------------------------------------------------------------- init ---
 
-expect 66 "list before init" run list
+expect 69 "list before init" run list
 conf
 expect 0 "init" run init
 says "tells what it made" '^keystore +made'
@@ -338,6 +338,16 @@ says "the one that signs" "^\\* $budi +usable +20..-..-..T..:..:..Z [0-9A-F]+ "
 says "the one that does not yet" "^- $budi +not-yet-valid "
 [ "$(wc -l <"$tmp/out")" -eq 3 ]
 result $? "a line each"
+mv "$tmp/site/passphrase" "$tmp/away"
+expect 0 "list needs no passphrase" run list
+expect 66 "show does" run show $budi
+sed 's/passphrase_file = "[^"]*"/passphrase_file = "credential:away"/' \
+    "$tmp/sampul.conf" >"$tmp/credential.conf"
+expect 66 "a credential that is not there" "$ctl" -c "$tmp/credential.conf" \
+    show $budi
+expect 0 "a credential" env CREDENTIALS_DIRECTORY="$tmp" "$ctl" \
+    -c "$tmp/credential.conf" show $budi
+mv "$tmp/away" "$tmp/site/passphrase"
 expect 0 "list --json" run --json list
 is_json "list --json" "sum(e['chosen'] for e in d) == 2 and len(d) == 3"
 expect 0 "show --json" run show --json $budi
