@@ -51,8 +51,8 @@ visit_string(const struct visit *visit, const ASN1_STRING *text)
 static bool
 is_smtp_utf8(const GENERAL_NAME *name)
 {
-	return name->type == GEN_OTHERNAME &&
-	    OBJ_obj2nid(name->d.otherName->type_id) == NID_id_on_SmtpUTF8Mailbox;
+	return name->type == GEN_OTHERNAME && OBJ_obj2nid(
+	    name->d.otherName->type_id) == NID_id_on_SmtpUTF8Mailbox;
 }
 
 /* Returns whether an address of any kind stands in subjectAltName. */

@@ -89,7 +89,8 @@ check_cache_get(struct check_cache *cache, const unsigned char hash[32])
 }
 
 void
-check_cache_put(struct check_cache *cache, const unsigned char hash[32], X509 *cert)
+check_cache_put(struct check_cache *cache, const unsigned char hash[32],
+    X509 *cert)
 {
 	struct slot *set = find_set(cache, hash), *oldest = set;
 	X509 *out;

@@ -39,10 +39,9 @@ struct signer {
 	struct der		 info;	/* SignerInfo's up to signedAttrs */
 	struct der		 constant[CONSTANT_MAX];
 	size_t			 constants;
-	size_t			 attributes_len;	/* of the constant ones */
 };
 
-static unsigned char version_1[] = { TAG_INTEGER, 1, 1 };
+static const unsigned char version_1[] = { TAG_INTEGER, 1, 1 };
 
 /* ---------------------------------------------------------- making one --- */
 
@@ -206,7 +205,6 @@ encode_attributes(struct signer *signer, X509 *encryption,
 {
 	struct der data = oid(OID_DATA), *next = signer->constant;
 	struct der digest = algorithm_digest(signer->digest);
-	size_t i;
 
 	if (!attribute_make(next++, OID_CONTENT_TYPE, &data) ||
 	    !attribute_signing_certificate(next++, signer->cert) ||
@@ -217,8 +215,6 @@ encode_attributes(struct signer *signer, X509 *encryption,
 	    !attribute_encryption_key(next++, encryption)))
 		return false;
 	signer->constants = (size_t)(next - signer->constant);
-	for (i = 0; i < signer->constants; i++)
-		signer->attributes_len += signer->constant[i].len;
 	return true;
 }
 

@@ -92,7 +92,8 @@ pki_show(void)
 void
 pki_make(const char *word, ...)
 {
-	const char *words[WORDS_MAX] = { "tests/pki/make-pki", directory, word };
+	const char *words[WORDS_MAX] = { "tests/pki/make-pki", directory,
+	    word };
 	va_list ap;
 	int status;
 

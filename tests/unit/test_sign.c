@@ -510,7 +510,8 @@ test_check(void **state)
 		const char	*want;	/* NULL: accepted */
 	} rows[] = {
 		{ 0,		NULL },
-		{ DIGEST,	"the signature is by another digest algorithm" },
+		{ DIGEST,	"the signature is by another digest "
+				"algorithm" },
 		{ VALUE,	"the signature is of another message" },
 		{ ADDRESS,	"the signer's certificate is for another "
 				"address" },
