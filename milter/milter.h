@@ -702,7 +702,8 @@ struct report {
 void	 report_line(const struct report *report, char *out, size_t size);
 /* Value of REPORT_HEADER: printable ASCII, folded under 78 columns by LF. */
 void	 report_header(const struct report *report, char *out, size_t size);
-/* Logs the line: an incident as a warning, all else as information. */
+/* Logs the line: an incident or a fault of ours as a warning, all else as
+ * information. */
 void	 report_log(const struct report *report);
 
 #endif

@@ -228,7 +228,8 @@ report_log(const struct report *report)
 	char line[2048];
 
 	report_line(report, line, sizeof(line));
-	if (report->plan->incident)
+	if (report->plan->incident ||
+	    report->outcome->why == WHY_INTERNAL)
 		log_warning("%s", line);
 	else
 		log_info("%s", line);
