@@ -20,7 +20,7 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "canon.h"
 
 #define PLANS_STEP	64
 

@@ -7,7 +7,7 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "canon.h"
 
 #define WRITE_SIZE	65536
 

@@ -340,33 +340,6 @@ int	 entity_header(const struct entity *entity, enum plan plan,
 	    const char *charset, unsigned char **out, size_t *len,
 	    struct smime_error *err);
 
-/* ------------------------------------------------ canon.c, canon_out.c --- */
-
-struct canon {
-	struct canon_settings	 settings;
-	struct entity		 entity;
-	unsigned char		*header;	/* of the entity, as signed */
-	size_t			 header_len;
-	struct spool		*body;		/* likewise */
-	uint64_t		 received;
-	bool			 failed;
-	bool			 finished;
-
-	struct scan		 scan;
-	unsigned char		*plans;		/* enum plan by part */
-	size_t			 plans_size;
-	bool			 must;		/* some part has to change */
-	bool			 wish;		/* some part should */
-	unsigned		 root_defects;	/* when it has a body itself */
-	char			 reason[160];
-
-	EVP_MD_CTX		*md;		/* NULL: given up, or done */
-	enum smime_digest	 digest;
-	bool			 have_value;
-	unsigned char		 value[SMIME_DIGEST_MAX];
-	struct smime_error	*err;		/* of the call that runs */
-};
-
 /* ----------------------------------------------------------- rewrite.c --- */
 
 /*
