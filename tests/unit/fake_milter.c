@@ -75,9 +75,10 @@ free_field(struct fake_field *field)
 static char *
 written(const SMFICTX *ctx, const char *value)
 {
-	char *out = checked(malloc(strlen(value) + 2));
+	size_t size = strlen(value) + 2;
+	char *out = checked(malloc(size));
 
-	sprintf(out, "%s%s", has_leadspc(ctx) ? "" : " ", value);
+	snprintf(out, size, "%s%s", has_leadspc(ctx) ? "" : " ", value);
 	return out;
 }
 
