@@ -314,6 +314,17 @@ channel_pool_usable(struct channel_pool *pool)
 	return usable;
 }
 
+bool
+channel_pool_worn(struct channel_pool *pool)
+{
+	bool worn;
+
+	pthread_mutex_lock(&pool->lock);
+	worn = pool->usable * 2 <= pool->count;
+	pthread_mutex_unlock(&pool->lock);
+	return worn;
+}
+
 static struct channel *
 take(struct channel_pool *pool, const struct timespec *deadline,
     struct smime_error *err)

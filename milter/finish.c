@@ -93,7 +93,7 @@ ask_key(void *arg, const struct key_request *request,
 
 	if (channel_ask(service->channels, request,
 	    session->message.conf->key_timeout, answer, err) == -1) {
-		if (channel_pool_usable(service->channels) == 0 &&
+		if (channel_pool_worn(service->channels) &&
 		    service->broken != NULL)
 			service->broken();
 		return -1;

@@ -142,12 +142,17 @@ stop(void)
 	(void)smfi_stop();
 }
 
-/* Without keys nothing can be done; the supervisor starts a new set. */
+/*
+ * A channel that failed is gone for good, and with every one that goes less is
+ * signed at a time; without any, nothing. The supervisor starts a new set.
+ */
 static void
 channels_broken(void)
 {
-	log_error("no channel to the key process is left");
-	atomic_store(&exit_status, EX_TEMPFAIL);
+	if (atomic_exchange(&exit_status, EX_TEMPFAIL) == EX_TEMPFAIL)
+		return;		/* said already, by another thread */
+	log_error("too few channels to the key process are left; starting "
+	    "anew");
 	stop();
 }
 

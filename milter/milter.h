@@ -412,6 +412,8 @@ int	 channel_ask(struct channel_pool *pool, const struct key_request *request,
 	    unsigned timeout, struct key_answer *out, struct smime_error *err);
 /* How many channels still work. */
 size_t	 channel_pool_usable(struct channel_pool *pool);
+/* Whether half of them are gone: time for new processes and new channels. */
+bool	 channel_pool_worn(struct channel_pool *pool);
 
 /* ---------------------------------------------------------- sandbox.c --- */
 

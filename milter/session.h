@@ -25,7 +25,7 @@ struct service {
 	struct channel_pool	*channels;
 	struct check_cache	*checks;
 	struct digest_hints	*hints;
-	void			(*broken)(void); /* no channel works any more */
+	void			(*broken)(void); /* half the channels are gone */
 	atomic_uint		 active;	/* messages begun, not ended */
 	atomic_bool		 leadspc;	/* as last negotiated */
 };

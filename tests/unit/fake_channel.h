@@ -38,6 +38,12 @@ channel_pool_usable(struct channel_pool *pool)
 	return fake_key.dead ? 0 : 1;
 }
 
+bool
+channel_pool_worn(struct channel_pool *pool)
+{
+	return channel_pool_usable(pool) == 0;
+}
+
 static int
 fake_sign(const struct key_request *request, struct key_answer *out,
     struct smime_error *err)

@@ -342,6 +342,35 @@ test_faults(void **state)
 	}
 }
 
+/* Every loss makes the rest slower: at half of them it is time to renew. */
+static void
+test_worn(void **state)
+{
+	static const struct {
+		size_t	count, lost;
+		bool	want;
+	} rows[] = {
+		{ 1, 0, false }, { 1, 1, true }, { 2, 0, false },
+		{ 2, 1, true }, { 3, 1, false }, { 3, 2, true },
+		{ 4, 1, false }, { 4, 2, true }, { 4, 4, true },
+	};
+	struct channel_pool *pool;
+	struct smime_error err;
+	struct peer peers[4];
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pool = open_pool(peers, rows[i].count, CLOSE);
+		for (k = 0; k < rows[i].lost; k++)
+			assert_int_equal(ask(pool, 1, &err), -1);
+		if (channel_pool_worn(pool) != rows[i].want)
+			fail_msg("%zu of %zu lost: not %s", rows[i].lost,
+			    rows[i].count, rows[i].want ? "worn" : "well");
+		close_pool(pool, peers, rows[i].count);
+	}
+}
+
 /* An answer nobody asked for must not be that of the next question. */
 static void
 test_unasked(void **state)
@@ -479,6 +508,7 @@ main(void)
 		cmocka_unit_test(test_bad_packets),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_worn),
 		cmocka_unit_test(test_unasked),
 		cmocka_unit_test(test_odd_request),
 		cmocka_unit_test(test_threads),
