@@ -12,6 +12,7 @@ import sink
 
 import kills                                            # noqa: F401
 import reloads                                          # noqa: F401
+import keys                                             # noqa: F401
 
 
 def setup(site):
