@@ -1,6 +1,7 @@
 """Sampul behind a real Postfix: what leaves is signed and verifies, or does
 not leave. Recipient domains choose the rule, so that one configuration shows
 every outcome of policy."""
+import concurrent.futures
 import os
 import signal
 import time
@@ -228,6 +229,50 @@ def several_messages_of_one_connection(site):
             equal(code, 250, "reply")
     for subject in subjects:
         signed(site, subject)
+
+
+@test
+def large_and_many(site):
+    """Spooled to a file, beside small ones on other connections."""
+    raw = os.urandom(5000000)
+    big = harness.base64.encodebytes(raw).replace(b"\n", b"\r\n")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        small = [pool.submit(send, site, "Kecil.\r\n", *(who, who))
+                 for who in (BUDI, SITI, SEKRETARIAT) * 10]
+        large = pool.submit(send, site, big, extra=(
+            "MIME-Version: 1.0", "Content-Type: application/octet-stream",
+            "Content-Transfer-Encoding: base64"))
+    subject, _ = accepted(large.result())
+    inner = harness.parse(signed(site, subject).content)
+    equal(inner.get_payload(decode=True) == raw, True, "same octets")
+    for who, result in zip((BUDI, SITI, SEKRETARIAT) * 10, small):
+        subject, _ = accepted(result.result())
+        signed(site, subject, who)
+
+
+@test
+def long_header_fields(site):
+    """MTA-35: what Postfix takes, Sampul takes, and copies inside."""
+    many = ",\r\n ".join("warga%d@luar.example" % i for i in range(1500))
+    subject, _ = accepted(send(site, "x\r\n", extra=("Cc: " + many,)))
+    result = signed(site, subject)
+    outer = harness.values(result.header, "Cc")
+    inner = harness.values(harness.split(result.content)[0], "Cc")
+    equal(inner == outer, True, "Cc inside as outside")
+    contains(outer[0], "warga1499@")
+
+
+@test
+def grown_past_the_limit_is_no_half_mail(site):
+    """MTA-36: 8-bit text just under message_size_limit."""
+    body = ("\u00e9" * 35 + "\r\n") * 130000
+    refused_somehow = send(site, body, extra=(
+        "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8",
+        "Content-Transfer-Encoding: 8bit"), options=["BODY=8BITMIME"])
+    subject, _, reply = refused_somehow
+    if reply.code == 250:
+        raise AssertionError("accepted")
+    nothing_came(site, subject)
 
 
 # ------------------------------------------------------------------- policy
@@ -517,6 +562,40 @@ def rollover_needs_no_restart(site):
     rig.wait_until("the new certificate signs", taken, 15, 0.5)
     subject, _ = accepted(send(site, "x\r\n"))
     equal(serial_of(site, subject), wanted, "certificate")
+
+
+@test
+def suspended_and_expired_do_not_sign(site):
+    """SIG-44: with nothing else there, policy decides."""
+    address = "mantan@dinkes.pekalongankab.go.id"
+    site.enrol(address)
+    subject, _ = accepted(send(site, "x\r\n", address, address))
+    signed(site, subject, address)
+    folders = site.path("keystore", address)
+    mark = os.path.join(folders, os.listdir(folders)[0], "suspended")
+    rig.write(mark, "")
+
+    def stopped():
+        _, _, reply = send(site, "x\r\n", address, address)
+        return reply.code // 100 == 5
+    rig.wait_until("no signature any more", stopped, 15, 0.5)
+
+
+@test
+def pss_by_configuration(site):
+    """SIG-41."""
+    site.write_conf(signing={"pss": True})
+    site.reload("reload|configuration")
+    try:
+        subject, _ = accepted(send(site, "x\r\n"))
+        signed(site, subject)
+        text = harness.openssl("cms", "-cmsout", "-print", "-noout",
+                               "-inform", "DER", "-in",
+                               site.path("scratch", "sig.der"))
+        contains(text, b"rsassaPss")
+    finally:
+        site.write_conf(signing=None)
+        site.reload("reload|configuration")
 
 
 @test
