@@ -426,6 +426,10 @@ def test(function):
     return function
 
 
+class Skip(Exception):
+    """This one test is not possible here, and why."""
+
+
 def skip_all(reason):
     print("ok - all # SKIP " + reason)
     sys.exit(0)
@@ -436,14 +440,14 @@ def need_root():
         skip_all("private mail servers need root")
 
 
-def main(setup):
+def main(setup, kind=Site):
     """setup(site) makes ready; each test is then called with the site.
     ONLY_TEST=name runs one, KEEP=1 keeps the directory."""
     need_root()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     only = os.environ.get("ONLY_TEST", "")
-    site = Site()
+    site = kind()
     failed = 0
     try:
         setup(site)
@@ -455,6 +459,8 @@ def main(setup):
             try:
                 function(site)
                 print("ok - " + name, flush=True)
+            except Skip as reason:
+                print("ok - %s # SKIP %s" % (name, reason), flush=True)
             except Exception:                   # noqa: BLE001 any, reported
                 failed += 1
                 print("not ok - " + name)

@@ -95,15 +95,17 @@ def port_answers(port, host="127.0.0.1"):
 
 
 class Process:
-    """A server in the foreground, in a session of its own."""
+    """A server in the foreground, in a session of its own; as user, a uid
+    with a group of the same number, if one is given."""
 
-    def __init__(self, name, argv, log, env=None):
+    def __init__(self, name, argv, log, env=None, user=None):
         self.name = name
         self.log = log
         with open(log, "ab") as out:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=env, start_new_session=True, cwd="/")
+                env=env, start_new_session=True, cwd="/", user=user,
+                group=user, extra_groups=None if user is None else [])
 
     @property
     def pid(self):
