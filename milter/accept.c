@@ -40,6 +40,7 @@
 #define TICK		1000	/* milliseconds; libmilter looks whether it
 				 * was told to stop when we wake it */
 #define BACK_OFF	100	/* milliseconds without descriptors */
+#define TURN_AWAY_MAX	64	/* before connections are looked at again */
 #define COMPLAIN	60000	/* milliseconds from one warning to the next */
 
 struct given {			/* a connection that libmilter has */
@@ -228,25 +229,31 @@ room_for_one(void)
 }
 
 /*
- * No descriptor is free. The spare one is given up to accept the connection
- * and close it, so that the MTA need not wait for a time-out.
+ * No descriptor is free. Who has said nothing yet gives up his. If there is
+ * nobody, the spare one is given up to accept those who wait and close them,
+ * so that their MTAs need not wait for a time-out.
  */
 static void
 accept_without_descriptors(void)
 {
 	const struct timespec pause = { 0, BACK_OFF * 1000000L };
+	unsigned i;
 	int fd;
 
-	if (front.spare != -1) {
+	if (front.quiet_count > 0) {
+		give_up_oldest();
+		return;
+	}
+	if (front.spare != -1)
 		close(front.spare);
+	for (i = 0; i < TURN_AWAY_MAX && front.spare != -1; i++) {
 		fd = accept4(front.listener, NULL, NULL,
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd != -1)
-			turn_away(fd);
-		front.spare = open_spare();
-	} else {
-		front.spare = open_spare();
+		if (fd == -1)
+			break;
+		turn_away(fd);
 	}
+	front.spare = open_spare();
 	(void)nanosleep(&pause, NULL);
 }
 

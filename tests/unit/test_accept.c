@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -256,6 +257,71 @@ test_no_descriptors(void **state)
 }
 
 /* Many one after another: the list of those given away is swept in time. */
+/* Takes every descriptor that is free: nothing more may be opened. */
+static void
+use_up_descriptors(int last, struct rlimit *before)
+{
+	struct rlimit none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+	none = *before;
+	none.rlim_cur = (rlim_t)last + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+#define WAITING	20
+
+/* Those who wait are told together, and not one in each pause. */
+static void
+test_no_descriptors_for_many(void **state)
+{
+	struct rlimit before;
+	int fds[WAITING], i;
+	int64_t begin;
+
+	(void)state;
+	for (i = 0; i < WAITING; i++)
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	use_up_descriptors(fds[WAITING - 1], &before);
+	begin = now_ms();
+	for (i = 0; i < WAITING; i++)
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&address,
+		    sizeof(address)), 0);
+	for (i = 0; i < WAITING; i++)
+		assert_true(is_closed(fds[i], 3000));
+	assert_true(now_ms() - begin < 1000);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (i = 0; i < WAITING; i++)
+		close(fds[i]);
+}
+
+/* When descriptors are short the silent have to go, not who speaks. */
+static void
+test_silent_give_descriptors(void **state)
+{
+	struct rlimit before;
+	int silent, speaker, given;
+	unsigned rounds;
+
+	(void)state;
+	speaker = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	silent = dial();
+	assert_int_equal(libmilter_accept(200, &rounds), -1);
+	/* the lowest free number is above all that are taken */
+	given = fcntl(silent, F_DUPFD_CLOEXEC, 0);
+	close(given);
+	use_up_descriptors(given - 1, &before);
+	assert_int_equal(connect(speaker, (struct sockaddr *)&address,
+	    sizeof(address)), 0);
+	assert_int_equal(send(speaker, "O", 1, MSG_NOSIGNAL), 1);
+	given = libmilter_accept(2000, &rounds);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(given != -1);
+	close(given);
+	close(silent);
+	close(speaker);
+}
+
 static void
 test_many(void **state)
 {
@@ -284,6 +350,8 @@ main(void)
 		cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_silent_make_room),
 		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_no_descriptors_for_many),
+		cmocka_unit_test(test_silent_give_descriptors),
 		cmocka_unit_test(test_many),
 	};
 
