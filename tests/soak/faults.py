@@ -13,6 +13,8 @@ import sink
 import kills                                            # noqa: F401
 import reloads                                          # noqa: F401
 import keys                                             # noqa: F401
+import space                                            # noqa: F401
+import clients                                          # noqa: F401
 
 
 def setup(site):
