@@ -20,6 +20,7 @@ conf_free(struct conf *conf)
 		return;
 	conf_map_free(conf);
 	conf_free_rules(conf);
+	conf_free_incoming(conf);
 	conf_free_origins(conf);
 	settings_free(conf_settings, conf);
 	free(conf);
@@ -222,6 +223,7 @@ write_parts(const struct conf *conf, FILE *settings, FILE *map)
 	settings_print(settings, conf, true);
 	conf_print_origins(settings, conf);
 	conf_print_rules(settings, conf, true);
+	conf_print_incoming(settings, conf, true);
 	conf_map_print(map, conf);
 	return ferror(settings) || ferror(map) ? -1 : 0;
 }
@@ -348,4 +350,5 @@ conf_print(const struct conf *conf, void *stdio_file)
 		    conf->login_count);
 	conf_print_origins(stream, conf);
 	conf_print_rules(stream, conf, false);
+	conf_print_incoming(stream, conf, false);
 }

@@ -7,6 +7,7 @@
  *	confprint.c	settings on paper
  *	conforigins.c	where outgoing mail may come from
  *	confrules.c	what is done with it
+ *	confincoming.c	what becomes of incoming mail
  *	confmap.c	the login map
  *	conf.c		all of it together, and the current configuration
  */
@@ -158,6 +159,19 @@ int	 conf_read_default_rule(struct conf_reader *reader,
 int	 conf_read_rules(struct conf_reader *reader, config_setting_t *list);
 void	 conf_print_rules(FILE *stream, const struct conf *conf, bool internal);
 void	 conf_free_rules(struct conf *conf);
+
+/* "rule3" for the third of a list where it was given no name. */
+int	 conf_name_nth(struct conf_reader *reader, config_setting_t *at,
+	    size_t index, char **name);
+/* An empty list in a condition would read as "none of these". */
+int	 conf_refuse_empty(struct conf_reader *reader, config_setting_t *at);
+
+/* -------------------------------------------------------- confincoming.c --- */
+
+int	 conf_read_incoming(struct conf_reader *reader, config_setting_t *list);
+void	 conf_print_incoming(FILE *stream, const struct conf *conf,
+	    bool internal);
+void	 conf_free_incoming(struct conf *conf);
 
 /* ----------------------------------------------------------- confmap.c --- */
 

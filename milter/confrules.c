@@ -218,17 +218,25 @@ inherit(struct rule *rule, const struct rule *from)
 	rule->allow_skip = from->allow_skip;
 }
 
+int
+conf_name_nth(struct conf_reader *reader, config_setting_t *at, size_t index,
+    char **name)
+{
+	if (*name == NULL && asprintf(name, "rule%zu", index + 1) == -1) {
+		*name = NULL;
+		return conf_fail(reader, at, "out of memory");
+	}
+	return 0;
+}
+
 static int
 name_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
 {
 	struct rule *rule = &reader->conf->rules[index];
 	size_t i;
 
-	if (rule->name == NULL &&
-	    asprintf(&rule->name, "rule%zu", index + 1) == -1) {
-		rule->name = NULL;
-		return conf_fail(reader, at, "out of memory");
-	}
+	if (conf_name_nth(reader, at, index, &rule->name) == -1)
+		return -1;
 	for (i = 0; i < index; i++)
 		if (strcmp(reader->conf->rules[i].name, rule->name) == 0)
 			return conf_fail(reader, at,
@@ -240,8 +248,8 @@ name_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
  * An empty list would read as "none of these", but policy_decide takes a list
  * without items for a condition that was not asked.
  */
-static int
-refuse_empty_lists(struct conf_reader *reader, config_setting_t *at)
+int
+conf_refuse_empty(struct conf_reader *reader, config_setting_t *at)
 {
 	config_setting_t *member;
 	int i, type;
@@ -268,7 +276,7 @@ read_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
 	inherit(rule, &reader->conf->default_rule);
 	if (settings_read_group(reader, rule_settings, "", at, rule) == -1 ||
 	    name_rule(reader, at, index) == -1 ||
-	    refuse_empty_lists(reader, at) == -1)
+	    conf_refuse_empty(reader, at) == -1)
 		return -1;
 	if (rule->smaller_than != 0 && rule->larger_than != 0 &&
 	    rule->smaller_than <= rule->larger_than + 1)

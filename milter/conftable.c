@@ -36,6 +36,18 @@ static const struct setting_word capabilities[] = {
 	{ NULL, 0 }
 };
 
+static const struct setting_word crl_wants[] = {
+	{ "require", CRL_REQUIRE }, { "soft-fail", CRL_SOFT_FAIL }, { NULL, 0 }
+};
+static const struct setting_word results_removed[] = {
+	{ "smime", RESULTS_SMIME }, { "ours", RESULTS_OURS },
+	{ "all", RESULTS_ALL }, { NULL, 0 }
+};
+static const struct setting_word spoof_actions[] = {
+	{ "accept", INCOMING_ACCEPT }, { "quarantine", INCOMING_QUARANTINE },
+	{ "refuse", INCOMING_REFUSE }, { NULL, 0 }
+};
+
 /* ----------------------------------------------------- checks of values --- */
 
 static int
@@ -85,6 +97,29 @@ check_charset(struct conf_reader *reader, config_setting_t *at, char **value)
 		if (!isalnum((unsigned char)*p) && strchr("-_.+:", *p) == NULL)
 			return conf_fail(reader, at,
 			    "\"%s\" is no name of a character set", *value);
+	return 0;
+}
+
+/* An object identifier in dots: 2.16.360.1.1.1.3.12 */
+static int
+check_oid(struct conf_reader *reader, config_setting_t *at, char **value)
+{
+	const char *p = *value;
+	unsigned arcs = 0;
+
+	for (;;) {
+		if (!isdigit((unsigned char)*p))
+			break;
+		while (isdigit((unsigned char)*p))
+			p++;
+		arcs++;
+		if (*p != '.')
+			break;
+		p++;
+	}
+	if (*p != '\0' || arcs < 2 || strlen(*value) > 128)
+		return conf_fail(reader, at, "\"%s\" is no object identifier; "
+		    "write one such as \"2.16.360.1.1.1.3.12\"", *value);
 	return 0;
 }
 
@@ -242,6 +277,29 @@ const struct setting conf_settings[] = {
 { "keystore", "expiry_warning", SETTING_NUMBER, AT(expiry_warning), "30",
     0, 3650, NONE, false, false },
 
+{ "verify", "enabled", SETTING_BOOL, AT(verify), "true", 0, 0,
+    NONE, false, false },
+{ "verify", "crl_dir", SETTING_PATH, AT(crl_dir), "/var/lib/sampul/crl",
+    0, PATH_LENGTH_MAX, NONE, false, false },
+{ "verify", "crl", SETTING_WORD, AT(crl), "require", 0, 0, crl_wants,
+    NULL, NULL, NULL, false, false },
+{ "verify", "max_opaque", SETTING_SIZE, AT(max_opaque), "1M",
+    16384, 256 * MIB, NONE, false, false },
+{ "verify", "max_depth", SETTING_NUMBER, AT(max_layers), "5",
+    1, 20, NONE, false, false },
+{ "verify", "pins", SETTING_PATH, AT(pins_file), "", 0, PATH_LENGTH_MAX,
+    NONE, false, false },
+{ "verify", "policy_oids", SETTING_STRINGS, AT(policy_oids), NULL, 0, 0, NULL,
+    check_oid, NULL, NULL, false, false },
+{ "verify", "max_age", SETTING_SECONDS, AT(max_age), "0",
+    0, 10 * 366 * 86400, NONE, false, false },
+{ "verify", "max_future", SETTING_SECONDS, AT(max_future), "1d",
+    60, 366 * 86400, NONE, false, false },
+{ "verify", "results", SETTING_WORD, AT(results), "smime", 0, 0,
+    results_removed, NULL, NULL, NULL, false, false },
+{ "verify", "spoof", SETTING_WORD, AT(spoof), "accept", 0, 0,
+    spoof_actions, NULL, NULL, NULL, false, false },
+
 { "audit", "file", SETTING_PATH, AT(audit_file),
     "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, false, false },
 
@@ -312,7 +370,7 @@ suggest(struct suggestion *best, const char *wrong, const char *wrong_group,
 }
 
 static const char *const lists[] = { "origins", "rules", "default_rule",
-	NULL };
+	"incoming", NULL };
 
 static int
 unknown(struct conf_reader *reader, config_setting_t *at,
@@ -435,6 +493,9 @@ settings_read_root(struct conf_reader *reader, config_setting_t *root)
 		return -1;
 	if ((at = config_setting_get_member(root, "rules")) != NULL &&
 	    conf_read_rules(reader, at) == -1)
+		return -1;
+	if ((at = config_setting_get_member(root, "incoming")) != NULL &&
+	    conf_read_incoming(reader, at) == -1)
 		return -1;
 	return 0;
 }

@@ -51,6 +51,10 @@ enum language { LANGUAGE_ID, LANGUAGE_EN };
 enum sign_want { SIGN_REQUIRED, SIGN_IF_POSSIBLE, SIGN_OFF };
 enum failure_action { FAILURE_REFUSE, FAILURE_TEMPFAIL, FAILURE_PASS };
 enum origin_kind { ORIGIN_LOGIN, ORIGIN_NETWORK, ORIGIN_DAEMON, ORIGIN_LOCAL };
+enum crl_want { CRL_REQUIRE, CRL_SOFT_FAIL };
+enum results_remove { RESULTS_SMIME, RESULTS_OURS, RESULTS_ALL };
+enum incoming_action { INCOMING_ACCEPT, INCOMING_QUARANTINE, INCOMING_REFUSE,
+	INCOMING_TEMPFAIL };
 enum preset { PRESET_NONE, PRESET_BOUNCE, PRESET_AUTO_REPLY, PRESET_LIST,
 	PRESET_MEETING };
 
@@ -106,6 +110,26 @@ struct rule {
 	bool			 header_protection;
 	bool			 allow_skip;	/* honour skip_header */
 	char			 where[128];	/* "file:line", for explain */
+};
+
+/* A bit for each word of RFC 7281 3.1; UNKNOWN: no result was given. */
+#define INCOMING_IF_NONE	0x01
+#define INCOMING_IF_PASS	0x02
+#define INCOMING_IF_FAIL	0x04
+#define INCOMING_IF_POLICY	0x08
+#define INCOMING_IF_NEUTRAL	0x10
+#define INCOMING_IF_TEMPERROR	0x20
+#define INCOMING_IF_PERMERROR	0x40
+#define INCOMING_IF_UNKNOWN	0x80
+
+/* What becomes of incoming mail; every condition given must hold. */
+struct incoming_rule {
+	char			*name;
+	struct string_list	 from;		/* as in struct rule */
+	struct string_list	 to;
+	unsigned		 verdict;	/* INCOMING_IF_; 0: not asked */
+	enum incoming_action	 action;
+	char			 where[128];	/* "file:line" */
 };
 
 /* login -> addresses, from the map file; sorted by login. */
@@ -171,6 +195,19 @@ struct conf {
 	unsigned		 key_threads;	/* 0: twice the cores */
 	unsigned		 expiry_warning;	/* days */
 
+	/* verify */
+	bool			 verify;	/* enabled */
+	char			*crl_dir;	/* "" none */
+	enum crl_want		 crl;		/* where none is current */
+	size_t			 max_opaque;	/* octets of signed-data */
+	unsigned		 max_layers;	/* signatures inside another */
+	char			*pins_file;	/* "" none */
+	struct string_list	 policy_oids;	/* one of them, when given */
+	unsigned		 max_age;	/* seconds; 0 not asked */
+	unsigned		 max_future;	/* seconds */
+	enum results_remove	 results;	/* which are forged */
+	enum incoming_action	 spoof;		/* From is ours, without pass */
+
 	/* audit */
 	char			*audit_file;	/* "" syslog only */
 
@@ -180,6 +217,8 @@ struct conf {
 	struct rule		*rules;
 	size_t			 rule_count;
 	struct rule		 default_rule;	/* when no rule matches */
+	struct incoming_rule	*incoming;
+	size_t			 incoming_count;
 	char			*login_map;	/* file; "" none */
 	struct login_entry	*logins;
 	size_t			 login_count;
