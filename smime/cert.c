@@ -216,8 +216,8 @@ cert_common_name(X509 *cert, char *out, size_t size)
 	ERR_clear_error();
 }
 
-static void
-print_name(const X509_NAME *name, char *out, size_t size)
+void
+cert_print_name(const X509_NAME *name, char *out, size_t size)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -235,13 +235,13 @@ print_name(const X509_NAME *name, char *out, size_t size)
 void
 cert_subject(X509 *cert, char *out, size_t size)
 {
-	print_name(X509_get_subject_name(cert), out, size);
+	cert_print_name(X509_get_subject_name(cert), out, size);
 }
 
 void
 cert_issuer(X509 *cert, char *out, size_t size)
 {
-	print_name(X509_get_issuer_name(cert), out, size);
+	cert_print_name(X509_get_issuer_name(cert), out, size);
 }
 
 static time_t

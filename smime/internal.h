@@ -555,5 +555,40 @@ bool	 cert_is_same(X509 *a, X509 *b);
 bool	 cert_is_self_signed(X509 *cert);
 /* Issued with a digest below SHA-256, or by an algorithm we do not know. */
 bool	 cert_signature_is_weak(X509 *cert);
+/* RFC 2253 on one line, printable. */
+void	 cert_print_name(const X509_NAME *name, char *out, size_t size);
+
+/* ------------------------------------------------------------- trust.c --- */
+
+struct trust {
+	X509_STORE		*store;		/* the anchors */
+	STACK_OF(X509)		*intermediates;
+	STACK_OF(X509_CRL)	*crls;
+	STACK_OF(ASN1_OBJECT)	*policies;	/* NULL: none is asked for */
+	size_t			 anchors;
+};
+
+/* Borrowed certificates in a stack of the caller's; b may be NULL. */
+STACK_OF(X509) *trust_untrusted(const STACK_OF(X509) *a,
+	    const STACK_OF(X509) *b);
+void	 trust_rules(X509_STORE_CTX *ctx, time_t now);
+/* The sentence and the word for what X509_verify_cert found. */
+enum cert_problem trust_explain(X509_STORE_CTX *ctx, struct smime_error *err);
+/* CERT_WEAK_SIGNATURE when something in the path is below SHA-256. */
+enum cert_problem trust_check_signatures(const STACK_OF(X509) *path,
+	    struct smime_error *err);
+
+/* --------------------------------------------------------------- crl.c --- */
+
+/* 0 when it cannot be read. */
+time_t	 crl_next_update(const X509_CRL *crl);
+
+/* -------------------------------------------------------- revocation.c --- */
+
+/*
+ * For the verify callback: true when the error was about a revocation list and
+ * was taken note of, because it is asked for at all.
+ */
+bool	 revocation_note(X509_STORE_CTX *ctx);
 
 #endif

@@ -20,12 +20,6 @@
 #define INTERMEDIATES_MAX	1000
 #define STRENGTH		2	/* 112 bits: RSA-2048 */
 
-struct trust {
-	X509_STORE	*store;		/* the anchors */
-	STACK_OF(X509)	*intermediates;
-	size_t		 anchors;
-};
-
 /*
  * OpenSSL asks names and key identifiers alone and takes the first CA that
  * fits; where identifiers are missing and two CAs share a name that may be the
@@ -53,6 +47,10 @@ is_issued(X509_STORE_CTX *ctx, X509 *cert, X509 *issuer)
 static int
 judge(int ok, X509_STORE_CTX *ctx)
 {
+	if (!ok && revocation_note(ctx)) {
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return 1;
+	}
 	switch (X509_STORE_CTX_get_error(ctx)) {
 	case X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER:
 	case X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER:
@@ -74,7 +72,9 @@ trust_new(void)
 		return NULL;
 	trust->store = X509_STORE_new();
 	trust->intermediates = sk_X509_new_null();
-	if (trust->store == NULL || trust->intermediates == NULL) {
+	trust->crls = sk_X509_CRL_new_null();
+	if (trust->store == NULL || trust->intermediates == NULL ||
+	    trust->crls == NULL) {
 		trust_free(trust);
 		return NULL;
 	}
@@ -90,6 +90,8 @@ trust_free(struct trust *trust)
 		return;
 	X509_STORE_free(trust->store);
 	sk_X509_pop_free(trust->intermediates, X509_free);
+	sk_X509_CRL_pop_free(trust->crls, X509_CRL_free);
+	sk_ASN1_OBJECT_pop_free(trust->policies, ASN1_OBJECT_free);
 	free(trust);
 }
 
@@ -125,8 +127,8 @@ trust_anchors(const struct trust *trust)
 }
 
 /* Borrowed certificates in a stack of the caller's. */
-static STACK_OF(X509) *
-join(const STACK_OF(X509) *a, const STACK_OF(X509) *b)
+STACK_OF(X509) *
+trust_untrusted(const STACK_OF(X509) *a, const STACK_OF(X509) *b)
 {
 	STACK_OF(X509) *all = sk_X509_dup(a);
 	int i;
@@ -139,8 +141,8 @@ join(const STACK_OF(X509) *a, const STACK_OF(X509) *b)
 	return all;
 }
 
-static void
-set_rules(X509_STORE_CTX *ctx, time_t now)
+void
+trust_rules(X509_STORE_CTX *ctx, time_t now)
 {
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
 
@@ -175,8 +177,8 @@ to_problem(int error, int depth)
 	}
 }
 
-static enum cert_problem
-explain(X509_STORE_CTX *ctx, struct smime_error *err)
+enum cert_problem
+trust_explain(X509_STORE_CTX *ctx, struct smime_error *err)
 {
 	int error = X509_STORE_CTX_get_error(ctx);
 	int depth = X509_STORE_CTX_get_error_depth(ctx);
@@ -192,8 +194,8 @@ explain(X509_STORE_CTX *ctx, struct smime_error *err)
 }
 
 /* SHA-224 would pass for OpenSSL. The anchor's own signature says nothing. */
-static enum cert_problem
-check_signatures(const STACK_OF(X509) *path, struct smime_error *err)
+enum cert_problem
+trust_check_signatures(const STACK_OF(X509) *path, struct smime_error *err)
 {
 	char subject[200];
 	int i;
@@ -238,9 +240,9 @@ run(X509_STORE_CTX *ctx, STACK_OF(X509) **chain, struct smime_error *err)
 	STACK_OF(X509) *path;
 
 	if (X509_verify_cert(ctx) != 1)
-		return explain(ctx, err);
+		return trust_explain(ctx, err);
 	path = X509_STORE_CTX_get0_chain(ctx);
-	problem = check_signatures(path, err);
+	problem = trust_check_signatures(path, err);
 	if (problem != CERT_OK || chain == NULL)
 		return problem;
 	if ((*chain = copy_chain(path)) == NULL) {
@@ -261,12 +263,12 @@ trust_check(const struct trust *trust, X509 *cert, STACK_OF(X509) *extra,
 	if (chain != NULL)
 		*chain = NULL;
 	ERR_clear_error();
-	if ((untrusted = join(trust->intermediates, extra)) == NULL ||
+	if ((untrusted = trust_untrusted(trust->intermediates, extra)) == NULL ||
 	    (ctx = X509_STORE_CTX_new()) == NULL ||
 	    X509_STORE_CTX_init(ctx, trust->store, cert, untrusted) != 1)
 		smime_error_crypto(err, "cannot check the chain");
 	else {
-		set_rules(ctx, now);
+		trust_rules(ctx, now);
 		problem = run(ctx, chain, err);
 	}
 	X509_STORE_CTX_free(ctx);
