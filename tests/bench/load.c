@@ -184,7 +184,9 @@ borrow(struct mta_message *out, const struct mta_message *source,
 
 	*out = *source;
 	out->fields = fields;
-	memcpy(fields, source->fields, source->count * sizeof(*fields));
+	if (source->count > 0)
+		memcpy(fields, source->fields,
+		    source->count * sizeof(*fields));
 	for (i = 0; from != NULL && i < out->count; i++)
 		if (strcasecmp(fields[i].name, "From") == 0) {
 			fields[i].value = from;
