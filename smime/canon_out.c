@@ -18,15 +18,14 @@ canon_size(const struct canon *canon)
 }
 
 static int
-write_body(struct canon *canon, unsigned char *buf, smime_sink sink, void *arg,
-    struct smime_error *err)
+write_body(struct canon *canon, unsigned char *buf, size_t size,
+    smime_sink sink, void *arg, struct smime_error *err)
 {
 	uint64_t offset = 0;
 	size_t got;
 
 	for (;;) {
-		if (spool_read(canon->body, offset, buf, WRITE_SIZE, &got,
-		    err) == -1)
+		if (spool_read(canon->body, offset, buf, size, &got, err) == -1)
 			return -1;
 		if (got == 0)
 			return 0;
@@ -42,7 +41,8 @@ canon_write(struct canon *canon, smime_sink sink, void *arg,
     struct smime_error *err)
 {
 	unsigned char *buf;
-	size_t at, n;
+	uint64_t body = spool_size(canon->body);
+	size_t at, n, size;
 	int rc;
 
 	if (!canon->finished)
@@ -55,10 +55,14 @@ canon_write(struct canon *canon, smime_sink sink, void *arg,
 			return smime_error_setx(err,
 			    "writing the message was stopped");
 	}
-	if ((buf = malloc(WRITE_SIZE)) == NULL)
+	if (body == 0)
+		return 0;
+	/* No larger than it must be: wiping it costs more than filling it. */
+	size = body < WRITE_SIZE ? (size_t)body : WRITE_SIZE;
+	if ((buf = malloc(size)) == NULL)
 		return smime_error_set(err, "writing the message");
-	rc = write_body(canon, buf, sink, arg, err);
-	OPENSSL_cleanse(buf, WRITE_SIZE);
+	rc = write_body(canon, buf, size, sink, arg, err);
+	OPENSSL_cleanse(buf, size);
 	free(buf);
 	return rc;
 }
