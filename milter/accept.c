@@ -428,6 +428,7 @@ accept(int fd, struct sockaddr *restrict address,
     socklen_t *restrict address_len)
 {
 	const struct timespec pause = { 0, BACK_OFF * 1000000L };
+	int conn;
 
 	if (front.event == -1)
 		return accept4(fd, address, address_len, 0);
@@ -436,5 +437,8 @@ accept(int fd, struct sockaddr *restrict address,
 		errno = EMFILE;
 		return -1;
 	}
-	return take_ready(address, address_len);
+	conn = take_ready(address, address_len);
+	if (conn != -1)
+		readahead_begin(conn);
+	return conn;
 }

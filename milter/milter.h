@@ -509,6 +509,15 @@ int	 accept_limits(unsigned max_connections, unsigned negotiate_timeout,
 /* For the log: connections now, and refused since the last call. */
 void	 accept_counts(unsigned *open, unsigned *refused);
 
+/* --------------------------------------------------------- readahead.c --- */
+
+/*
+ * From now on, until close(), what libmilter reads from this descriptor is
+ * read ahead: readahead.c defines read(), poll() and close(), which libmilter
+ * then calls instead of libc's.
+ */
+void	 readahead_begin(int fd);
+
 /* ------------------------------------------------------------ authres.c --- */
 
 /*

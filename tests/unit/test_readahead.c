@@ -1,0 +1,212 @@
+/*
+ * test_readahead.c - read(), poll() and close() as libmilter meets them.
+ */
+#include <sys/socket.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../milter/milter.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+static int near, far;	/* ours is near; the MTA is far */
+
+static int
+make_pair(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == -1)
+		return -1;
+	near = fds[0];
+	far = fds[1];
+	readahead_begin(near);
+	return 0;
+}
+
+static int
+drop_pair(void **state)
+{
+	(void)state;
+	close(near);
+	if (far != -1)
+		close(far);
+	return 0;
+}
+
+static int
+readable(int fd)
+{
+	struct pollfd one = { .fd = fd, .events = POLLIN | POLLPRI };
+	int rc = poll(&one, 1, 0);
+
+	assert_int_equal(rc == 1, (one.revents & POLLIN) != 0);
+	return rc;
+}
+
+static void
+send_octets(const void *buf, size_t len)
+{
+	assert_int_equal(write(far, buf, len), (ssize_t)len);
+}
+
+/* Pieces of every size out of what came at once, in order. */
+static void
+test_order(void **state)
+{
+	unsigned char sent[5000], got[5000];
+	size_t piece, at, i;
+	ssize_t n;
+
+	(void)state;
+	for (i = 0; i < sizeof(sent); i++)
+		sent[i] = (unsigned char)(i * 7 + i / 256);
+	for (piece = 1; piece < 700; piece = piece * 2 + 3) {
+		send_octets(sent, sizeof(sent));
+		for (at = 0; at < sizeof(got); at += (size_t)n) {
+			assert_int_equal(readable(near), 1);
+			n = read(near, got + at, piece < sizeof(got) - at ?
+			    piece : sizeof(got) - at);
+			assert_true(n > 0);
+		}
+		assert_memory_equal(got, sent, sizeof(sent));
+		assert_int_equal(readable(near), 0);
+	}
+}
+
+/* A read larger than the buffer comes after what the buffer held. */
+static void
+test_large(void **state)
+{
+	static unsigned char sent[60000], got[60000];
+	size_t at, i;
+	ssize_t n;
+
+	(void)state;
+	for (i = 0; i < sizeof(sent); i++)
+		sent[i] = (unsigned char)(i % 251);
+	send_octets(sent, sizeof(sent));
+	assert_int_equal(read(near, got, 5), 5);
+	for (at = 5; at < sizeof(got); at += (size_t)n) {
+		n = read(near, got + at, sizeof(got) - at);
+		assert_true(n > 0);
+	}
+	assert_memory_equal(got, sent, sizeof(sent));
+}
+
+static void
+test_end_of_file(void **state)
+{
+	char got[10];
+
+	(void)state;
+	send_octets("abc", 3);
+	close(far);
+	far = -1;
+	assert_int_equal(read(near, got, 1), 1);
+	assert_int_equal(readable(near), 1);
+	assert_int_equal(read(near, got + 1, 9), 2);
+	assert_memory_equal(got, "abc", 3);
+	assert_int_equal(readable(near), 1);
+	assert_int_equal(read(near, got, 9), 0);
+	assert_int_equal(read(near, got, 9), 0);
+}
+
+/* What is held does not hide other descriptors, nor they it. */
+static void
+test_poll_several(void **state)
+{
+	struct pollfd fds[3];
+	int other[2];
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(other), 0);
+	fds[0] = (struct pollfd){ .fd = other[0], .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = near, .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	assert_int_equal(poll(fds, 3, 0), 0);
+	send_octets("ab", 2);
+	assert_int_equal(read(near, &c, 1), 1);
+	assert_int_equal(poll(fds, 3, -1), 1);
+	assert_int_equal(fds[0].revents, 0);
+	assert_int_equal(fds[1].revents, POLLIN);
+	assert_int_equal(write(other[1], "x", 1), 1);
+	assert_int_equal(poll(fds, 3, -1), 2);
+	assert_int_equal(fds[0].revents, POLLIN);
+	/* Held and more in the socket: counted once. */
+	send_octets("c", 1);
+	assert_int_equal(poll(fds, 3, -1), 2);
+	/* Only writing is asked for: the buffer is no reason. */
+	fds[1].events = POLLOUT;
+	assert_int_equal(poll(fds + 1, 1, 0), 1);
+	assert_int_equal(fds[1].revents, POLLOUT);
+	close(other[0]);
+	close(other[1]);
+}
+
+/* A descriptor's next owner sees nothing of its last one. */
+static void
+test_reuse(void **state)
+{
+	int fds[2], number = near;
+	char got[10];
+
+	(void)state;
+	send_octets("rahasia", 7);
+	assert_int_equal(read(near, got, 1), 1);
+	close(near);
+	assert_int_equal(pipe(fds), 0);
+	assert_true(fds[0] == number || fds[1] == number);
+	assert_int_equal(readable(fds[0]), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(read(fds[0], got, sizeof(got)), 1);
+	assert_int_equal(got[0], 'x');
+	near = fds[0];
+	close(fds[1]);
+}
+
+static void
+test_unwatched(void **state)
+{
+	char got[10];
+
+	(void)state;
+	send_octets("abc", 3);
+	assert_int_equal(read(near, got, 1), 1);
+	/* The other end was never handed over: nothing is read ahead. */
+	assert_int_equal(write(near, "xyz", 3), 3);
+	assert_int_equal(read(far, got, 1), 1);
+	assert_int_equal(recv(far, got, 10, 0), 2);
+	readahead_begin(-1);
+	readahead_begin(1 << 20);
+	assert_int_equal(read(-1, got, 1), -1);
+	assert_int_equal(close(-1), -1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_order, make_pair,
+		    drop_pair),
+		cmocka_unit_test_setup_teardown(test_large, make_pair,
+		    drop_pair),
+		cmocka_unit_test_setup_teardown(test_end_of_file, make_pair,
+		    drop_pair),
+		cmocka_unit_test_setup_teardown(test_poll_several, make_pair,
+		    drop_pair),
+		cmocka_unit_test_setup_teardown(test_reuse, make_pair,
+		    drop_pair),
+		cmocka_unit_test_setup_teardown(test_unwatched, make_pair,
+		    drop_pair),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
