@@ -35,9 +35,9 @@ check_say(struct check_report *report, enum check_level level, const char *what,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (level == CHECK_WARNING)
+	if (level == LEVEL_WARNING)
 		report->warnings++;
-	if (level == CHECK_ERROR)
+	if (level == LEVEL_ERROR)
 		report->errors++;
 	if (report->ctl->json) {
 		json_object(&report->json, NULL);
@@ -67,7 +67,7 @@ static void
 bad_key(struct key_check *check, const char *what, const char *text,
     const char *detail)
 {
-	check_say(check->report, CHECK_ERROR, what, "%s%s%s%s", text,
+	check_say(check->report, LEVEL_ERROR, what, "%s%s%s%s", text,
 	    detail[0] != '\0' ? " (" : "", detail,
 	    detail[0] != '\0' ? ")" : "");
 	check->report->errors--;
@@ -83,7 +83,7 @@ end_address(struct key_check *check)
 		return;
 	check->addresses++;
 	if (check->suspended && !check->signs)
-		check_say(check->report, CHECK_WARNING, check->address,
+		check_say(check->report, LEVEL_WARNING, check->address,
 		    "nothing is signed: its certificate is suspended");
 	else if (!check->signs && !check->faulty)
 		bad_key(check, check->address, "no certificate that signs",
@@ -111,14 +111,14 @@ check_usable(struct key_check *check, const struct keystore_entry *entry,
 
 	check->signs = true;
 	if (entry->pinned && entry->findings.count > 0)
-		check_say(check->report, CHECK_WARNING, what, "signs by an "
+		check_say(check->report, LEVEL_WARNING, what, "signs by an "
 		    "override file although: %s", cert_problem_text(
 		    entry->findings.problem[0], check->report->ctl->id));
 	if (!entry->encrypted)
-		check_say(check->report, CHECK_WARNING, what, "its key is not "
+		check_say(check->report, LEVEL_WARNING, what, "its key is not "
 		    "encrypted at rest");
 	if (entry->chosen && left < (time_t)conf->expiry_warning * DAY)
-		check_say(check->report, CHECK_WARNING, what, "ends on %s, in "
+		check_say(check->report, LEVEL_WARNING, what, "ends on %s, in "
 		    "%lld days: ask its issuer for the next one",
 		    ctl_time(cert_not_after(entry->cert), when, sizeof(when)),
 		    (long long)(left / DAY));
@@ -198,16 +198,16 @@ check_keys(struct check_report *report)
 	store = keystore_open(conf, passphrase, len, &err);
 	OPENSSL_clear_free(passphrase, len);
 	if (store == NULL) {
-		check_say(report, CHECK_ERROR, "keystore", "%s", err.text);
+		check_say(report, LEVEL_ERROR, "keystore", "%s", err.text);
 		return;
 	}
 	if (keystore_each(store, NULL, true, check.now, check_entry, &check,
 	    &err) != 0)
-		check_say(report, CHECK_ERROR, "keystore", "%s", err.text);
+		check_say(report, LEVEL_ERROR, "keystore", "%s", err.text);
 	end_address(&check);
 	clear_progress(report);
 	keystore_close(store);
-	check_say(report, report->bad_keys > 0 ? CHECK_WARNING : CHECK_OK,
+	check_say(report, report->bad_keys > 0 ? LEVEL_WARNING : LEVEL_OK,
 	    "keystore", "addresses: %u, certificates: %u, faults: %u",
 	    check.addresses, check.certificates, report->bad_keys);
 }
@@ -254,7 +254,7 @@ cmd_check(struct ctl *ctl, int argc, char **argv)
 		json_object(&report.json, NULL);
 		json_array(&report.json, "checks");
 	}
-	check_say(&report, CHECK_OK, "configuration", "%s: %zu rules, %zu "
+	check_say(&report, LEVEL_OK, "configuration", "%s: %zu rules, %zu "
 	    "origins, %zu logins in the map", conf->file, conf->rule_count,
 	    conf->origin_count, conf->login_count);
 	check_users(&report);

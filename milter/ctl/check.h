@@ -6,7 +6,7 @@
 
 #include "ctl.h"
 
-enum check_level { CHECK_OK, CHECK_WARNING, CHECK_ERROR };
+enum check_level { LEVEL_OK, LEVEL_WARNING, LEVEL_ERROR };
 
 struct check_report {
 	const struct ctl	*ctl;

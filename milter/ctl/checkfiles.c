@@ -32,11 +32,11 @@ check_user(struct check_report *report, const char *setting, const char *name)
 	if (!is_set(name) || geteuid() != 0)
 		return;
 	if (getpwnam(name) == NULL)
-		check_say(report, CHECK_ERROR, setting, "there is no user %s; "
+		check_say(report, LEVEL_ERROR, setting, "there is no user %s; "
 		    "make it with: adduser --system --group --no-create-home "
 		    "--home /nonexistent %s", name, name);
 	else
-		check_say(report, CHECK_OK, setting, "%s", name);
+		check_say(report, LEVEL_OK, setting, "%s", name);
 }
 
 void
@@ -48,11 +48,11 @@ check_users(struct check_report *report)
 	check_user(report, "key_user", conf->key_user);
 	if (is_set(conf->user) && is_set(conf->key_user) &&
 	    strcmp(conf->user, conf->key_user) == 0)
-		check_say(report, CHECK_WARNING, "key_user", "is the same as "
+		check_say(report, LEVEL_WARNING, "key_user", "is the same as "
 		    "user: whoever breaks into the mail process can then read "
 		    "the keys");
 	if (is_set(conf->socket_group) && getgrnam(conf->socket_group) == NULL)
-		check_say(report, CHECK_ERROR, "socket_group", "there is no "
+		check_say(report, LEVEL_ERROR, "socket_group", "there is no "
 		    "group %s", conf->socket_group);
 }
 
@@ -91,10 +91,10 @@ check_access(struct check_report *report, const char *setting, const char *user,
 	if (why == 0)
 		return true;
 	if (why == ENOENT)
-		check_say(report, CHECK_ERROR, setting, "%s is not there; "
+		check_say(report, LEVEL_ERROR, setting, "%s is not there; "
 		    "\"sampulctl init\" makes it", path);
 	else
-		check_say(report, CHECK_ERROR, setting, "%s cannot be %s by "
+		check_say(report, LEVEL_ERROR, setting, "%s cannot be %s by "
 		    "%s: %s", path, how & W_OK ? "written" : "read",
 		    is_set(user) ? user : "this user", strerror(why));
 	return false;
@@ -109,14 +109,14 @@ check_private(struct check_report *report, const char *setting,
 	if (stat(path, &st) == -1)
 		return;
 	if (!S_ISDIR(st.st_mode))
-		check_say(report, CHECK_ERROR, setting, "%s is no directory",
+		check_say(report, LEVEL_ERROR, setting, "%s is no directory",
 		    path);
 	else if (st.st_mode & forbidden)
-		check_say(report, CHECK_ERROR, setting, "%s has mode %04o; "
+		check_say(report, LEVEL_ERROR, setting, "%s has mode %04o; "
 		    "take %04o away from it", path,
 		    (unsigned)(st.st_mode & 07777), (unsigned)forbidden);
 	else
-		check_say(report, CHECK_OK, setting, "%s", path);
+		check_say(report, LEVEL_OK, setting, "%s", path);
 }
 
 /* Mail bodies in a memory file system are memory after all. */
@@ -131,7 +131,7 @@ check_spool(struct check_report *report)
 		return;
 	check_private(report, "spool.dir", conf->spool_dir, S_IWGRP | S_IRWXO);
 	if (statfs(conf->spool_dir, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
-		check_say(report, CHECK_WARNING, "spool.dir", "%s lies in "
+		check_say(report, LEVEL_WARNING, "spool.dir", "%s lies in "
 		    "memory (tmpfs): large messages will fill it",
 		    conf->spool_dir);
 }
@@ -158,20 +158,20 @@ check_audit(struct check_report *report)
 	struct stat st;
 
 	if (!is_set(conf->audit_file)) {
-		check_say(report, CHECK_OK, "audit.file", "syslog only");
+		check_say(report, LEVEL_OK, "audit.file", "syslog only");
 		return;
 	}
 	if (lstat(conf->audit_file, &st) == 0 && !S_ISREG(st.st_mode))
-		check_say(report, CHECK_ERROR, "audit.file", "%s is not a "
+		check_say(report, LEVEL_ERROR, "audit.file", "%s is not a "
 		    "regular file", conf->audit_file);
 	else if (lstat(conf->audit_file, &st) == 0) {
 		if (check_access(report, "audit.file", conf->key_user,
 		    conf->audit_file, W_OK))
-			check_say(report, CHECK_OK, "audit.file", "%s",
+			check_say(report, LEVEL_OK, "audit.file", "%s",
 			    conf->audit_file);
 	} else if (check_access(report, "audit.file", conf->key_user,
 	    parent_of(conf->audit_file, dir, sizeof(dir)), W_OK | X_OK))
-		check_say(report, CHECK_OK, "audit.file", "%s, made at the "
+		check_say(report, LEVEL_OK, "audit.file", "%s, made at the "
 		    "first start", conf->audit_file);
 }
 
@@ -195,23 +195,23 @@ check_socket(struct check_report *report)
 	struct stat st;
 
 	if (path == NULL) {
-		check_say(report, CHECK_OK, "milter.socket", "%s",
+		check_say(report, LEVEL_OK, "milter.socket", "%s",
 		    conf->socket);
 		return;
 	}
 	dir = parent_of(path, buf, sizeof(buf));
 	if (stat(dir, &st) == -1)
-		check_say(report, CHECK_WARNING, "milter.socket", "the "
+		check_say(report, LEVEL_WARNING, "milter.socket", "the "
 		    "directory %s is not there; systemd makes it by "
 		    "RuntimeDirectory= when the service starts", dir);
 	else if (!S_ISDIR(st.st_mode))
-		check_say(report, CHECK_ERROR, "milter.socket", "%s is no "
+		check_say(report, LEVEL_ERROR, "milter.socket", "%s is no "
 		    "directory", dir);
 	else if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
-		check_say(report, CHECK_ERROR, "milter.socket", "anybody can "
+		check_say(report, LEVEL_ERROR, "milter.socket", "anybody can "
 		    "put a socket of their own into %s", dir);
 	else
-		check_say(report, CHECK_OK, "milter.socket", "%s",
+		check_say(report, LEVEL_OK, "milter.socket", "%s",
 		    conf->socket);
 }
 
@@ -247,20 +247,20 @@ check_passphrase(struct check_report *report)
 	size_t len = 0;
 
 	if (keystore_passphrase(conf, &passphrase, &len, &err) != 0)
-		check_say(report, CHECK_ERROR, "keystore.passphrase_file",
+		check_say(report, LEVEL_ERROR, "keystore.passphrase_file",
 		    "%s", err.text);
 	else if (passphrase == NULL && conf->insecure_unencrypted_keys)
-		check_say(report, CHECK_WARNING, "keystore.passphrase_file",
+		check_say(report, LEVEL_WARNING, "keystore.passphrase_file",
 		    "none: private keys lie open on the disk");
 	else if (passphrase == NULL)
-		check_say(report, CHECK_ERROR, "keystore.passphrase_file",
+		check_say(report, LEVEL_ERROR, "keystore.passphrase_file",
 		    "is not set, and unencrypted keys are not allowed");
 	else if (len < SHORT_PASSPHRASE)
-		check_say(report, CHECK_WARNING, "keystore.passphrase_file",
+		check_say(report, LEVEL_WARNING, "keystore.passphrase_file",
 		    "%s holds a short passphrase; \"sampulctl init\" makes "
 		    "one of 256 random bits", conf->passphrase_file);
 	else
-		check_say(report, CHECK_OK, "keystore.passphrase_file", "%s",
+		check_say(report, LEVEL_OK, "keystore.passphrase_file", "%s",
 		    conf->passphrase_file);
 	OPENSSL_clear_free(passphrase, len);
 }
