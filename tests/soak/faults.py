@@ -14,7 +14,10 @@ import kills                                            # noqa: F401
 import reloads                                          # noqa: F401
 import keys                                             # noqa: F401
 import space                                            # noqa: F401
+import logs                                             # noqa: F401
+import memory                                           # noqa: F401
 import clients                                          # noqa: F401
+import checked                                          # noqa: F401
 
 
 def setup(site):
@@ -26,9 +29,11 @@ def setup(site):
     site.settings["rules"] = [
         {"name": "opaque", "from": [harness.SEKRETARIAT], "form": "opaque"}]
     site.init()
-    for address, kind in ((harness.BUDI, "rsa2048"), (harness.SITI, "p256"),
-                          (harness.SEKRETARIAT, "p384")):
-        site.enrol(address, kind)
+    # {kind: (address, folder of the unencrypted key)}
+    site.issued = {kind: (address, site.enrol(address, kind))
+                   for address, kind in ((harness.BUDI, "rsa2048"),
+                                         (harness.SITI, "p256"),
+                                         (harness.SEKRETARIAT, "p384"))}
     site.write_conf()
     base.tool("load")
     site.sink = site.add(sink.Sink())
