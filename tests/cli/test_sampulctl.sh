@@ -99,6 +99,7 @@ for profile in expired future noaddress bsre-document serverauth otherroot \
     keyagreement; do
 	mailbox $budi p256 "$tmp/$profile" $profile
 done
+sleep 1	# the newest certificate signs: later than the others, by a second
 mailbox $budi p256 "$tmp/soon" ok 9
 printf 'rahasia sekali\n' >"$tmp/pass"
 printf 'salah\n' >"$tmp/wrong"
