@@ -22,7 +22,7 @@ struct request {
 };
 
 /* What the checks found. */
-struct verdict {
+struct judgement {
 	struct cert_findings	 findings;
 	STACK_OF(X509)		*chain;
 	char			 text[SMIME_ERROR_MAX];
@@ -102,7 +102,7 @@ read_material(struct request *request, struct material *out)
 /* Every rule of the daemon, asked by the same functions. */
 static int
 judge(const struct conf *conf, const struct request *request,
-    const struct material *material, struct verdict *out)
+    const struct material *material, struct judgement *out)
 {
 	struct smime_error err = { "" };
 	struct trust *trust;
@@ -123,7 +123,7 @@ judge(const struct conf *conf, const struct request *request,
 
 static void
 refusal_json(const struct ctl *ctl, const struct request *request,
-    const struct verdict *verdict, bool pinnable)
+    const struct judgement *judgement, bool pinnable)
 {
 	struct json json;
 
@@ -131,8 +131,8 @@ refusal_json(const struct ctl *ctl, const struct request *request,
 	json_object(&json, NULL);
 	json_string(&json, "address", request->address);
 	json_string(&json, "imported", NULL);
-	json_findings(&json, "findings", &verdict->findings, ctl->id);
-	json_string(&json, "text", verdict->text[0] != '\0' ? verdict->text :
+	json_findings(&json, "findings", &judgement->findings, ctl->id);
+	json_string(&json, "text", judgement->text[0] != '\0' ? judgement->text :
 	    NULL);
 	json_bool(&json, "may_override", pinnable);
 	json_end(&json);
@@ -140,15 +140,15 @@ refusal_json(const struct ctl *ctl, const struct request *request,
 
 static int
 refuse(const struct ctl *ctl, const struct request *request,
-    const struct verdict *verdict, bool pinnable, const char *why)
+    const struct judgement *judgement, bool pinnable, const char *why)
 {
 	if (ctl->json)
-		refusal_json(ctl, request, verdict, pinnable);
+		refusal_json(ctl, request, judgement, pinnable);
 	fprintf(stderr, "sampulctl: the certificate was not imported%s\n",
 	    why);
-	ctl_print_findings(ctl, stderr, &verdict->findings, "  ");
-	if (verdict->text[0] != '\0')
-		fprintf(stderr, "  (%s)\n", verdict->text);
+	ctl_print_findings(ctl, stderr, &judgement->findings, "  ");
+	if (judgement->text[0] != '\0')
+		fprintf(stderr, "  (%s)\n", judgement->text);
 	if (pinnable)
 		fprintf(stderr, "If you know that it is this mailbox's all "
 		    "the same: --override \"reason\"\n");
@@ -157,27 +157,27 @@ refuse(const struct ctl *ctl, const struct request *request,
 
 static int
 decide(const struct ctl *ctl, const struct request *request,
-    struct verdict *verdict)
+    struct judgement *judgement)
 {
 	bool pinnable = true;
 	size_t i;
 
-	for (i = 0; i < verdict->findings.count; i++)
-		if (!entry_may_pin(verdict->findings.problem[i]))
+	for (i = 0; i < judgement->findings.count; i++)
+		if (!entry_may_pin(judgement->findings.problem[i]))
 			pinnable = false;
-	if (verdict->findings.count == 0) {
+	if (judgement->findings.count == 0) {
 		if (request->reason != NULL)
 			ctl_error(0, "nothing to override: the certificate is "
 			    "fit as it is");
 		return 0;
 	}
 	if (!pinnable)
-		return refuse(ctl, request, verdict, false,
+		return refuse(ctl, request, judgement, false,
 		    request->reason == NULL ? ":" :
 		    "; not all of this can be overridden:");
 	if (request->reason == NULL)
-		return refuse(ctl, request, verdict, true, ":");
-	verdict->pinned = true;
+		return refuse(ctl, request, judgement, true, ":");
+	judgement->pinned = true;
 	return 0;
 }
 
@@ -187,7 +187,7 @@ decide(const struct ctl *ctl, const struct request *request,
  */
 static int
 try_signature(const struct conf *conf, const struct request *request,
-    const struct material *material, const struct verdict *verdict)
+    const struct material *material, const struct judgement *judgement)
 {
 	struct smime_error err = { "" };
 	unsigned char value[SMIME_DIGEST_MAX], *der = NULL;
@@ -195,14 +195,14 @@ try_signature(const struct conf *conf, const struct request *request,
 	size_t len = 0;
 	int rc = -1;
 
-	signer = signer_new(material->cert, material->key, verdict->chain,
+	signer = signer_new(material->cert, material->key, judgement->chain,
 	    NULL, conf->pss ? SCHEME_PSS : SCHEME_DEFAULT, conf->capabilities,
 	    &err);
 	if (signer != NULL && RAND_bytes(value, sizeof(value)) == 1 &&
 	    signer_sign(signer, value, smime_digest_size(signer_digest(
 	    signer)), request->when, &der, &len, &err) == 0)
 		rc = signature_check(der, len, signer_digest(signer), value,
-		    request->address, verdict->pinned, request->when, NULL,
+		    request->address, judgement->pinned, request->when, NULL,
 		    &err);
 	OPENSSL_free(der);
 	signer_free(signer);
@@ -214,7 +214,8 @@ try_signature(const struct conf *conf, const struct request *request,
 
 /* Date, what was found, and why it is accepted. */
 static void
-override_text(const struct request *request, const struct verdict *verdict,
+override_text(const struct request *request,
+    const struct judgement *judgement,
     char *out, size_t size)
 {
 	char when[CTL_TIME_MAX], reason[512];
@@ -223,10 +224,10 @@ override_text(const struct request *request, const struct verdict *verdict,
 	smime_printable(request->reason, strlen(request->reason), reason,
 	    sizeof(reason));
 	snprintf(out, size, "%s", ctl_time(request->now, when, sizeof(when)));
-	for (i = 0; i < verdict->findings.count; i++) {
+	for (i = 0; i < judgement->findings.count; i++) {
 		n = strlen(out);
 		snprintf(out + n, size - n, " %s",
-		    cert_problem_word(verdict->findings.problem[i]));
+		    cert_problem_word(judgement->findings.problem[i]));
 	}
 	n = strlen(out);
 	snprintf(out + n, size - n, "\n%s\n", reason);
@@ -234,7 +235,7 @@ override_text(const struct request *request, const struct verdict *verdict,
 
 static void
 receipt_json(const struct request *request, const struct placement *placement,
-    const struct verdict *verdict, const char *subject, const char *issuer,
+    const struct judgement *judgement, const char *subject, const char *issuer,
     const char *serial, const char *fingerprint)
 {
 	X509 *cert = placement->material->cert;
@@ -250,15 +251,15 @@ receipt_json(const struct request *request, const struct placement *placement,
 	json_time(&json, "not_before", cert_not_before(cert));
 	json_time(&json, "not_after", cert_not_after(cert));
 	json_string(&json, "sha256", fingerprint);
-	json_number(&json, "intermediates", sk_X509_num(verdict->chain));
-	json_bool(&json, "pinned", verdict->pinned);
+	json_number(&json, "intermediates", sk_X509_num(judgement->chain));
+	json_bool(&json, "pinned", judgement->pinned);
 	json_time(&json, "imported", request->now);
 	json_end(&json);
 }
 
 static int
 print_receipt(const struct ctl *ctl, const struct request *request,
-    const struct placement *placement, const struct verdict *verdict)
+    const struct placement *placement, const struct judgement *judgement)
 {
 	X509 *cert = placement->material->cert;
 	char subject[512], issuer[512], serial[SERIAL_TEXT_MAX + 1], kind[64];
@@ -272,7 +273,7 @@ print_receipt(const struct ctl *ctl, const struct request *request,
 	if (cert_fingerprint(cert, sha256) == 0)
 		ctl_hex(sha256, sizeof(sha256), print);
 	if (ctl->json) {
-		receipt_json(request, placement, verdict, subject, issuer,
+		receipt_json(request, placement, judgement, subject, issuer,
 		    serial, print);
 		return ctl_finish();
 	}
@@ -286,7 +287,7 @@ print_receipt(const struct ctl *ctl, const struct request *request,
 	    ctl->conf->keystore_dir, request->address, placement->folder);
 	printf("  imported    %s\n", ctl_time(request->now, from,
 	    sizeof(from)));
-	if (verdict->pinned)
+	if (judgement->pinned)
 		printf("  override    %s\n", request->reason);
 	if (request->when > request->now)
 		printf("It signs from its first day on; until then the "
@@ -296,7 +297,7 @@ print_receipt(const struct ctl *ctl, const struct request *request,
 
 static int
 import(struct ctl *ctl, struct request *request, struct material *material,
-    struct verdict *verdict)
+    struct judgement *judgement)
 {
 	struct placement placement = { request->address, material, NULL,
 	    NULL, "" };
@@ -309,22 +310,22 @@ import(struct ctl *ctl, struct request *request, struct material *material,
 	request->when = request->now;
 	if (cert_not_before(material->cert) > request->now)
 		request->when = cert_not_before(material->cert);
-	status = judge(ctl->conf, request, material, verdict);
+	status = judge(ctl->conf, request, material, judgement);
 	if (status == 0)
-		status = decide(ctl, request, verdict);
+		status = decide(ctl, request, judgement);
 	if (status == 0)
-		status = try_signature(ctl->conf, request, material, verdict);
+		status = try_signature(ctl->conf, request, material, judgement);
 	if (status != 0)
 		return status;
-	placement.chain = verdict->chain;
-	if (verdict->pinned) {
-		override_text(request, verdict, override, sizeof(override));
+	placement.chain = judgement->chain;
+	if (judgement->pinned) {
+		override_text(request, judgement, override, sizeof(override));
 		placement.override = override;
 	}
 	status = place_entry(ctl->conf, &placement);
 	if (status != 0)
 		return status;
-	return print_receipt(ctl, request, &placement, verdict);
+	return print_receipt(ctl, request, &placement, judgement);
 }
 
 int
@@ -332,10 +333,10 @@ cmd_import(struct ctl *ctl, int argc, char **argv)
 {
 	struct request request = { .now = time(NULL) };
 	struct material material = { NULL, NULL, NULL };
-	struct verdict verdict;
+	struct judgement judgement;
 	int status;
 
-	memset(&verdict, 0, sizeof(verdict));
+	memset(&judgement, 0, sizeof(judgement));
 	status = parse(ctl, argc, argv, &request);
 	if (status != 0)
 		return status;
@@ -344,8 +345,8 @@ cmd_import(struct ctl *ctl, int argc, char **argv)
 	if (!conf_is_ours(ctl->conf, request.address))
 		ctl_error(0, "%s is in none of the configured domains: "
 		    "nothing will be signed for it", request.address);
-	status = import(ctl, &request, &material, &verdict);
-	sk_X509_pop_free(verdict.chain, X509_free);
+	status = import(ctl, &request, &material, &judgement);
+	sk_X509_pop_free(judgement.chain, X509_free);
 	material_clear(&material);
 	return status;
 }
