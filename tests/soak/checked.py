@@ -22,8 +22,6 @@ def errors(path):
 @test
 def under_valgrind(site):
     """No invalid access, nothing lost, in any of the three processes."""
-    if not base.full:
-        raise Skip("takes long: make soak does it")
     if shutil.which("valgrind") is None:
         raise Skip("valgrind is not installed")
     reports = site.path("valgrind")

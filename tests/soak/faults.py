@@ -17,7 +17,6 @@ import space                                            # noqa: F401
 import logs                                             # noqa: F401
 import memory                                           # noqa: F401
 import clients                                          # noqa: F401
-import checked                                          # noqa: F401
 
 
 def setup(site):
@@ -45,6 +44,8 @@ def setup(site):
 
 def main(full):
     base.full = full
+    if full:
+        import checked                                  # noqa: F401
     harness.main(setup)
 
 
