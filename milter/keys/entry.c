@@ -168,6 +168,21 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
 	return 0;
 }
 
+/* A list that is missing or old does not stop signing. */
+static bool
+is_revoked(const struct key_context *context, const struct entry *entry,
+    time_t now, struct smime_error *err)
+{
+	struct smime_error why = { "" };
+
+	if (trust_crls(context->trust) == 0 ||
+	    trust_check_revocation(context->trust, entry->seen.cert,
+	    entry->extra, now, NULL, &why) != REVOCATION_REVOKED)
+		return false;
+	smime_error_setx(err, "%s", why.text);
+	return true;
+}
+
 /* Every rule, by now's clock; a suspended entry is judged for the display. */
 static void
 judge(const struct key_context *context, struct entry *entry, time_t now)
@@ -181,6 +196,8 @@ judge(const struct key_context *context, struct entry *entry, time_t now)
 	    findings);
 	entry_add_finding(findings, trust_check(context->trust,
 	    entry->seen.cert, entry->extra, now, &entry->chain, &why));
+	if (is_revoked(context, entry, now, &why))
+		entry_add_finding(findings, CERT_REVOKED);
 	for (i = 0; i < findings->count; i++)
 		if (!entry->seen.pinned ||
 		    !entry_may_pin(findings->problem[i]))

@@ -84,8 +84,9 @@ char	*keyfile_read(int dirfd, const char *name, const char *shown,
 /* ----------------------------------------------------------- anchors.c --- */
 
 /*
- * Anchors and intermediates of the configuration (*.pem, *.crt). A file that
- * cannot be used is logged and left out; fails without any anchor.
+ * Anchors and intermediates of the configuration (*.pem, *.crt) and revocation
+ * lists (*.pem, *.crl). A file that cannot be used is logged and left out;
+ * fails without any anchor.
  */
 struct trust *anchors_load(const struct conf *conf, struct smime_error *err);
 
@@ -95,7 +96,7 @@ struct trust *anchors_load(const struct conf *conf, struct smime_error *err);
 struct key_context {
 	int		 dirfd;
 	struct owners	 owners;
-	struct trust	*trust;
+	const struct trust *trust;
 	char		*passphrase;	/* NULL none */
 	size_t		 passphrase_len;
 	bool		 insecure_unencrypted_keys;
@@ -171,6 +172,7 @@ void	 mailbox_clear(struct mailbox *mailbox);
 struct keystore_identity {
 	char			 address[ADDRESS_MAX + 1];
 	struct watches		 watches;
+	uint64_t		 generation;	/* of what was trusted */
 	time_t			 from, until;	/* holds while now is within */
 	time_t			 settled;	/* by the clock: read again once
 						 * after it; 0 never */

@@ -23,6 +23,7 @@
 
 #include <openssl/crypto.h>
 
+#include "../incoming.h"
 #include "keys.h"
 
 #define STAMP_GRAIN	1	/* second; file systems with owners have less */
@@ -32,7 +33,9 @@
 #define COST_DER_FACTOR	3
 
 struct keystore {
-	struct key_context	 context;
+	struct key_context	 context;	/* but for its trust */
+	struct truststore	*trusted;
+	struct conf		 trusts;	/* for it: copied, nothing more */
 	struct keycache		*cache;
 	char			*dir;
 	atomic_llong		 looked;	/* at dir, in seconds */
@@ -70,6 +73,38 @@ keep_passphrase(struct key_context *context, const char *passphrase,
 	return 0;
 }
 
+static int
+copy_setting(char **out, const char *text)
+{
+	*out = strdup(text != NULL ? text : "");
+	return *out == NULL ? -1 : 0;
+}
+
+/*
+ * What is trusted, revocation lists among it, is followed on disk; the
+ * configuration may be gone by then, so what leads there is copied.
+ */
+static int
+open_trust(struct keystore *store, const struct conf *conf,
+    struct smime_error *err)
+{
+	struct conf *copy = &store->trusts;
+	struct trust_state *state;
+
+	if (copy_setting(&copy->anchors_dir, conf->anchors_dir) == -1 ||
+	    copy_setting(&copy->intermediates_dir,
+	    conf->intermediates_dir) == -1 ||
+	    copy_setting(&copy->crl_dir, conf->crl_dir) == -1 ||
+	    copy_setting(&copy->key_user, conf->key_user) == -1)
+		return smime_error_setx(err, "out of memory");
+	if ((state = trust_state_read(copy, err)) == NULL)
+		return -1;
+	store->trusted = truststore_new(state);
+	if (store->trusted == NULL)
+		return smime_error_setx(err, "out of memory");
+	return 0;
+}
+
 struct keystore *
 keystore_open(const struct conf *conf, const char *passphrase,
     size_t passphrase_len, struct smime_error *err)
@@ -92,8 +127,7 @@ keystore_open(const struct conf *conf, const char *passphrase,
 	if (context->dirfd == -1 ||
 	    keep_passphrase(context, passphrase, passphrase_len, err) != 0)
 		goto bad;
-	context->trust = anchors_load(conf, err);
-	if (context->trust == NULL)
+	if (open_trust(store, conf, err) != 0)
 		goto bad;
 	store->cache = keycache_new(conf->cache_size);
 	store->dir = strdup(conf->keystore_dir);
@@ -113,7 +147,11 @@ keystore_close(struct keystore *store)
 	if (store == NULL)
 		return;
 	keycache_free(store->cache);
-	trust_free(store->context.trust);
+	truststore_free(store->trusted);
+	free(store->trusts.anchors_dir);
+	free(store->trusts.intermediates_dir);
+	free(store->trusts.crl_dir);
+	free(store->trusts.key_user);
 	OPENSSL_clear_free(store->context.passphrase,
 	    store->context.passphrase_len);
 	if (store->context.dirfd != -1)
@@ -204,10 +242,9 @@ log_left_out(const struct mailbox *mailbox, bool signs)
 
 /* A usable entry whose signer cannot be made is a fault of ours. */
 static void
-choose(struct keystore *store, struct mailbox *mailbox,
+choose(const struct key_context *context, struct mailbox *mailbox,
     struct keystore_identity *out)
 {
-	const struct key_context *context = &store->context;
 	struct entry *entry;
 
 	entry = mailbox_choose(context, mailbox);
@@ -230,13 +267,15 @@ choose(struct keystore *store, struct mailbox *mailbox,
 }
 
 static struct keystore_identity *
-load(struct keystore *store, const char *address, time_t now, bool *missing,
-    struct smime_error *err)
+load(struct keystore *store, const struct trust_state *state,
+    const char *address, time_t now, bool *missing, struct smime_error *err)
 {
+	struct key_context context = store->context;
 	struct keystore_identity *out;
 	struct mailbox mailbox;
 
-	if (mailbox_read(&store->context, address, now, &mailbox, missing,
+	context.trust = state->trust;
+	if (mailbox_read(&context, address, now, &mailbox, missing,
 	    err) != 0)
 		return NULL;
 	out = calloc(1, sizeof(*out));
@@ -247,7 +286,8 @@ load(struct keystore *store, const char *address, time_t now, bool *missing,
 	}
 	snprintf(out->address, sizeof(out->address), "%s", address);
 	out->references = 1;
-	choose(store, &mailbox, out);
+	out->generation = state->generation;
+	choose(&context, &mailbox, out);
 	out->from = mailbox.from;
 	out->until = mailbox.until;
 	out->watches = mailbox.watches;
@@ -271,19 +311,20 @@ is_fresh(const struct keystore *store,
 
 /* The folder of an address that is gone must not leave its key behind. */
 static struct keystore_identity *
-find(struct keystore *store, const char *address, time_t now, bool *missing,
-    struct smime_error *err)
+find(struct keystore *store, const struct trust_state *state,
+    const char *address, time_t now, bool *missing, struct smime_error *err)
 {
 	struct keystore_identity *identity;
 
 	identity = keycache_get(store->cache, address);
 	if (identity != NULL) {
-		if (is_fresh(store, identity, now))
+		if (identity->generation == state->generation &&
+		    is_fresh(store, identity, now))
 			return identity;
 		keycache_drop(store->cache, identity);
 		keycache_release(store->cache, identity);
 	}
-	identity = load(store, address, now, missing, err);
+	identity = load(store, state, address, now, missing, err);
 	if (identity != NULL)
 		keycache_put(store->cache, identity);
 	return identity;
@@ -294,6 +335,7 @@ keystore_find(struct keystore *store, const char *address, time_t now,
     bool *missing, struct smime_error *err)
 {
 	struct keystore_identity *identity;
+	struct trust_state *state;
 
 	*missing = false;
 	if (!address_is_safe_name(address)) {
@@ -303,7 +345,9 @@ keystore_find(struct keystore *store, const char *address, time_t now,
 		return NULL;
 	}
 	follow_directory(store);
-	identity = find(store, address, now, missing, err);
+	state = truststore_get(store->trusted, &store->trusts);
+	identity = find(store, state, address, now, missing, err);
+	trust_state_unref(state);
 	if (identity == NULL || identity->signer != NULL)
 		return identity;
 	*missing = identity->missing;
@@ -338,6 +382,7 @@ keystore_identity_pinned(const struct keystore_identity *identity)
 
 struct visit {
 	struct keystore		*store;
+	struct key_context	 context;
 	bool			 with_keys;
 	time_t			 now;
 	int			(*each)(void *, const struct keystore_entry *);
@@ -348,7 +393,7 @@ struct visit {
 static void
 mark_chosen(const struct visit *visit, struct mailbox *mailbox)
 {
-	const struct key_context *context = &visit->store->context;
+	const struct key_context *context = &visit->context;
 	struct entry *entry;
 	size_t i;
 
@@ -390,7 +435,7 @@ visit_mailbox(const struct visit *visit, const char *address)
 	size_t i;
 	int rc = 0;
 
-	if (mailbox_read(&visit->store->context, address, visit->now, &mailbox,
+	if (mailbox_read(&visit->context, address, visit->now, &mailbox,
 	    &missing, &why) != 0)
 		return missing ? 0 : show_unreadable(visit, address, why.text);
 	mark_chosen(visit, &mailbox);
@@ -419,26 +464,39 @@ visit_name(const struct visit *visit, const char *name)
 	    "e-mail address in lower case: it is never looked at");
 }
 
+static int
+visit_all(const struct visit *visit, struct smime_error *err)
+{
+	struct dirent **names = NULL;
+	int i, n, rc = 0;
+
+	n = scandirat(visit->store->context.dirfd, ".", &names, is_shown, alphasort);
+	if (n == -1)
+		return smime_error_set(err, "cannot read the keystore %s",
+		    visit->store->dir);
+	for (i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = visit_name(visit, names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
+
 int
 keystore_each(struct keystore *store, const char *address, bool with_keys,
     time_t now, int (*each)(void *arg, const struct keystore_entry *entry),
     void *arg, struct smime_error *err)
 {
-	const struct visit visit = { store, with_keys, now, each, arg };
-	struct dirent **names = NULL;
-	int i, n, rc = 0;
+	struct trust_state *state = truststore_get(store->trusted,
+	    &store->trusts);
+	struct visit visit = { store, store->context, with_keys, now, each,
+	    arg };
+	int rc;
 
-	if (address != NULL)
-		return visit_name(&visit, address);
-	n = scandirat(store->context.dirfd, ".", &names, is_shown, alphasort);
-	if (n == -1)
-		return smime_error_set(err, "cannot read the keystore %s",
-		    store->dir);
-	for (i = 0; i < n; i++) {
-		if (rc == 0)
-			rc = visit_name(&visit, names[i]->d_name);
-		free(names[i]);
-	}
-	free(names);
+	visit.context.trust = state->trust;
+	rc = address != NULL ? visit_name(&visit, address) :
+	    visit_all(&visit, err);
+	trust_state_unref(state);
 	return rc;
 }

@@ -46,6 +46,7 @@ static const struct {
 	{ "criticalext", BUDI, "p256", "criticalext" },
 	{ "weak", BUDI, "rsa1024", "ok" },
 	{ "odd", BUDI, "secp256k1", "ok" },
+	{ "revoked", BUDI, "p256", "ok" },
 	{ "siti", SITI, "p256", "ok" },
 };
 
@@ -991,6 +992,47 @@ test_threads(void **state)
 	keystore_close(store);
 }
 
+static void
+publish(const char *list)
+{
+	char *buf;
+	size_t len;
+
+	buf = read_whole(pki_path("%s", list), &len);
+	write_whole(pki_path("crl/new"), buf, len);
+	free(buf);
+	assert_int_equal(rename(pki_path("crl/new"), pki_path("crl/%s", list)),
+	    0);
+}
+
+/* SIG-45: a list that arrives while we run stops the certificate, a pin does
+ * not help it, and others go on. */
+static void
+test_revoked(void **state)
+{
+	struct conf *conf = store_conf();
+	struct keystore *store;
+
+	(void)state;
+	conf->crl_dir = strdup(pki_path("crl"));
+	assert_int_equal(mkdir(conf->crl_dir, 0755), 0);
+	publish("issuing.crl.pem");
+	publish("root.crl.pem");
+	store_put(BUDI, "one", "revoked");
+	store_touch(BUDI, "one", "override");
+	store = open_store(conf);
+	must_be(store, time(NULL), "not yet", "revoked");
+	pki_make("revoke", pki_path("revoked"), NULL);
+	publish("issuing.crl.pem");
+	sleep(6);
+	must_be(store, time(NULL), "listed", "missing*revoked");
+	store_put(BUDI, "two", "one");
+	must_be(store, time(NULL), "another", "one");
+	keystore_close(store);
+	free(conf->crl_dir);
+	assert_int_equal(pki_run("rm", "-rf", pki_path("crl"), NULL), 0);
+}
+
 int
 main(void)
 {
@@ -1013,6 +1055,7 @@ main(void)
 		cmocka_unit_test_setup(test_encryption_announced, each_setup),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test_setup(test_small_cache, each_setup),
+		cmocka_unit_test_setup(test_revoked, each_setup),
 		cmocka_unit_test_setup(test_threads, each_setup),
 	};
 
