@@ -91,17 +91,19 @@ find_boundaries(struct mailbox *mailbox, time_t now)
 
 /*
  * Folders are what does not begin with a dot; other files are left alone. A
- * link is no folder but is shown, so that nobody wonders.
+ * link is no folder but is shown, so that nobody wonders. -1 when the name is
+ * gone again: it may have been the one that signs, under a name now that we
+ * shall not see, so "has none" would be wrong.
  */
-static bool
+static int
 is_entry(int fd, const char *name)
 {
 	struct stat st;
 
 	if (name[0] == '.')
-		return false;
+		return 0;
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return false;
+		return -1;
 	return S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode);
 }
 
@@ -131,7 +133,7 @@ read_entries(const struct key_context *context, const char *address,
 {
 	struct dirent *found;
 	DIR *dir;
-	int fd, rc = -1;
+	int fd, is, rc = -1;
 
 	fd = fcntl(out->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
@@ -140,10 +142,16 @@ read_entries(const struct key_context *context, const char *address,
 		return smime_error_set(err, "cannot read the folder %s",
 		    address);
 	}
-	for (errno = 0; (found = readdir(dir)) != NULL; errno = 0)
-		if (is_entry(out->fd, found->d_name) && add_entry(context,
-		    address, found->d_name, now, out, err) != 0)
+	for (errno = 0; (found = readdir(dir)) != NULL; errno = 0) {
+		if ((is = is_entry(out->fd, found->d_name)) == -1) {
+			smime_error_set(err, "%s changed while it was read",
+			    address);
 			goto out;
+		}
+		if (is == 1 && add_entry(context, address, found->d_name, now,
+		    out, err) != 0)
+			goto out;
+	}
 	if (errno != 0) {
 		smime_error_set(err, "cannot read the folder %s", address);
 		goto out;
