@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "supervise.h"
@@ -143,7 +144,14 @@ control_thread(void *arg)
 	}
 	control->stop();
 	free(control);
-	return NULL;
+	/*
+	 * libmilter may lock itself up when it is told to stop while a
+	 * connection comes in, and without a supervisor nobody would end us:
+	 * the socket would stay served by a process that never answers.
+	 */
+	sleep(STOP_LIMIT / 1000);
+	log_error("did not stop in %d s; ending at once", STOP_LIMIT / 1000);
+	_exit(EX_UNAVAILABLE);
 }
 
 int

@@ -26,7 +26,6 @@
 #include "supervise.h"
 
 #define START_LIMIT	120000	/* ms until a child must be ready */
-#define STOP_LIMIT	10000	/* ms between SIGTERM and SIGKILL */
 #define BACKOFF_MIN	100	/* ms */
 #define BACKOFF_MAX	30000
 #define HEALTHY		60000	/* ms after which back-off starts anew */

@@ -61,6 +61,7 @@ void	 set_close(struct process_set *set);
 
 /* ----------------------------------------------------------- control.c --- */
 
+#define STOP_LIMIT	10000	/* ms that a child has to stop in */
 #define CONTROL_READY	'R'
 #define CONTROL_OK	'K'
 #define CONTROL_REFUSED	'N'	/* a length in two octets and a reason follow */
