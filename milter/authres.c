@@ -200,6 +200,60 @@ is_harmless(struct lex *lex)
 	return true;
 }
 
+/*
+ * RFC 8601 5: a version that nobody has defined yet is not understood, whoever
+ * claims to have written it (HDR-10).
+ */
+static bool
+has_other_version(const struct lex *at)
+{
+	struct lex lex = *at;
+	char version[8];
+	size_t n, i;
+
+	if (!lex_cfws(&lex, NULL) ||
+	    !lex_token(&lex, version, sizeof(version), &n))
+		return false;
+	for (i = 0; i < n && i < sizeof(version) - 1; i++)
+		if (version[i] < '0' || version[i] > '9')
+			return false;
+	return !lex_equal(version, n < sizeof(version) ? n : 0, "1");
+}
+
+/*
+ * An id in Unicode may be the U-label form of ours (RFC 8601 5). Where ours
+ * has an A-label any such id is taken for it.
+ */
+static bool
+may_be_u_label(const char *id, size_t len, const char *ours)
+{
+	size_t i;
+
+	if (find_text((const unsigned char *)ours,
+	    (const unsigned char *)ours + strlen(ours), "xn--") == NULL)
+		return false;
+	for (i = 0; i < len; i++)
+		if ((unsigned char)id[i] >= 0x80)
+			return true;
+	return false;
+}
+
+bool
+authres_is_ours(const char *value, size_t len, const char *authserv_id)
+{
+	char id[ID_MAX];
+	struct lex lex;
+	size_t n;
+
+	lex_init(&lex, value, len);
+	if (!take_id(&lex, id, &n)) {
+		lex_init(&lex, value, len);
+		return find_text(lex.p, lex.end, authserv_id) != NULL;
+	}
+	return same_id(id, n, authserv_id) ||
+	    may_be_u_label(id, n, authserv_id);
+}
+
 bool
 authres_is_forged(const char *value, size_t len, const char *authserv_id)
 {
@@ -214,7 +268,9 @@ authres_is_forged(const char *value, size_t len, const char *authserv_id)
 	if (!take_id(&lex, id, &n))
 		return find_text(p, end, authserv_id) != NULL &&
 		    find_text(p, end, "smime") != NULL;
+	if (may_be_u_label(id, n, authserv_id) && shows_smime(lex.p, end))
+		return true;
 	if (!same_id(id, n, authserv_id))
-		return false;
+		return has_other_version(&lex);
 	return shows_smime(lex.p, end) || !is_harmless(&lex);
 }

@@ -37,6 +37,9 @@ change(SMFICTX *ctx, const struct edit_step *step, char *value,
 	case EDIT_ADD:
 		rc = smfi_addheader(ctx, name, value);
 		break;
+	case EDIT_INSERT:	/* 0: above the MTA's own Received (MTA-08) */
+		rc = smfi_insheader(ctx, 0, name, value);
+		break;
 	case EDIT_CHANGE:
 		rc = smfi_chgheader(ctx, name, (int)step->index, value);
 		break;
@@ -148,6 +151,17 @@ out:
 		(void)smime_error_setx(err, "the new body was not written");
 	free(body);
 	return rc;
+}
+
+/* ---------------------------------------------------------- quarantine --- */
+
+int
+edit_quarantine(SMFICTX *ctx, const char *reason, struct smime_error *err)
+{
+	if (smfi_quarantine(ctx, (char *)(uintptr_t)reason) != MI_SUCCESS)
+		return smime_error_setx(err,
+		    "the MTA did not put the message on hold");
+	return 0;
 }
 
 /* --------------------------------------------------------------- reply --- */

@@ -47,6 +47,25 @@ remember(struct removals *removals, const char *name, unsigned index,
 	return 0;
 }
 
+/* HDR-09, HDR-11: which results of others the configuration has go. */
+static bool
+is_forged(const struct conf *conf, const struct header_field *field)
+{
+	switch (conf->results) {
+	case RESULTS_ALL:
+		return true;
+	case RESULTS_OURS:
+		if (authres_is_ours(field->value, field->value_len,
+		    conf->authserv_id))
+			return true;
+		break;
+	case RESULTS_SMIME:
+		break;
+	}
+	return authres_is_forged(field->value, field->value_len,
+	    conf->authserv_id);
+}
+
 int
 removals_field(struct removals *removals, const struct conf *conf,
     const struct header_field *field, struct smime_error *err)
@@ -56,8 +75,7 @@ removals_field(struct removals *removals, const struct conf *conf,
 		    ++removals->seen[0], false, err);
 	if (header_is(field, RESULTS_HEADER)) {
 		removals->seen[1]++;
-		if (!authres_is_forged(field->value, field->value_len,
-		    conf->authserv_id))
+		if (!is_forged(conf, field))
 			return 0;
 		return remember(removals, RESULTS_HEADER, removals->seen[1],
 		    false, err);
@@ -206,6 +224,13 @@ edit_plan_make(struct edit_plan *plan, const struct header_list *header,
 	return remove_content(plan, header, err);
 }
 
+int
+edit_plan_insert(struct edit_plan *plan, const char *name, const char *value,
+    struct smime_error *err)
+{
+	return add_step(plan, EDIT_INSERT, name, 0, value, err);
+}
+
 void
 edit_plan_clear(struct edit_plan *plan)
 {
@@ -241,6 +266,7 @@ step_for(const struct edit_plan *plan, const struct header_field *field,
 
 	for (i = 0; i < plan->count; i++)
 		if (plan->steps[i].action != EDIT_ADD &&
+		    plan->steps[i].action != EDIT_INSERT &&
 		    plan->steps[i].index == index &&
 		    header_is(field, plan->steps[i].name))
 			return &plan->steps[i];
@@ -270,6 +296,11 @@ edit_plan_apply(const struct edit_plan *plan,
 	size_t i;
 	int rc;
 
+	for (i = plan->count; i > 0; i--)
+		if (plan->steps[i - 1].action == EDIT_INSERT &&
+		    add_value(out, plan->steps[i - 1].name,
+		    plan->steps[i - 1].value, err) == -1)
+			return -1;
 	for (i = 0; i < header->count; i++) {
 		field = &header->fields[i];
 		step = step_for(plan, field, index_of(header, i));

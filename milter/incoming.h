@@ -137,13 +137,12 @@ struct ours;
 struct ours *ours_new(void);
 void	 ours_free(struct ours *ours);
 /*
- * The verdict on our own signature, checked when it was made: der is its
- * SignedData, address the From that it was made for. A path or a revocation
- * that does not hold is said as it is.
+ * The verdict on our own signature for the From address, checked when it was
+ * made: outcome holds it. A path or a revocation that does not hold is said as
+ * it is. state may be NULL: then nothing good is said.
  */
 void	 ours_verdict(struct ours *ours, const struct conf *conf,
-	    const struct trust_state *state, const unsigned char *der,
-	    size_t len, const char *address, bool pinned, enum smime_form form,
-	    time_t now, struct verdict *out);
+	    const struct trust_state *state, const struct outcome *outcome,
+	    const char *address, time_t now, struct verdict *out);
 
 #endif

@@ -527,6 +527,9 @@ void	 readahead_begin(int fd);
  */
 bool	 authres_is_forged(const char *value, size_t len,
 	    const char *authserv_id);
+/* Whether it claims our authserv-id at all, or cannot be parsed and names it. */
+bool	 authres_is_ours(const char *value, size_t len,
+	    const char *authserv_id);
 
 #define VERIFIED_SENDER_HEADER	"X-Verified-Sender"
 #define REPORT_HEADER		"X-Sampul-Report"	/* observe mode */
@@ -626,6 +629,8 @@ struct outcome {
 	enum plan_why		 why;
 	char			 detail[SMIME_ERROR_MAX];
 	struct composed		*composed;	/* with PLAN_SIGN */
+	unsigned char		*der;		/* likewise: the SignedData */
+	size_t			 der_len;
 	struct canon_result	 canon;
 	enum smime_form		 form;
 	char			 serial[SERIAL_TEXT_MAX + 1];
@@ -701,7 +706,8 @@ void	 removals_clear(struct removals *removals);
 enum edit_action {
 	EDIT_CHANGE,		/* the field with this index */
 	EDIT_DELETE,
-	EDIT_ADD		/* below all others */
+	EDIT_ADD,		/* below all others */
+	EDIT_INSERT		/* above all others */
 };
 
 struct edit_step {
@@ -717,6 +723,10 @@ struct edit_plan {
 	size_t			 allocated;
 };
 
+/* One more step: a field above all others, also above the one inserted
+ * before. Borrows name and value. */
+int	 edit_plan_insert(struct edit_plan *plan, const char *name,
+	    const char *value, struct smime_error *err);
 /*
  * The steps that turn the header of a message into that of the signed one
  * (composed) or, composed NULL, merely take out the removals. In the order in
@@ -735,6 +745,8 @@ void	 edit_plan_clear(struct edit_plan *plan);
 
 /* ------------------------------------------------------------ report.c --- */
 
+struct reception;
+
 /* What the one INFO line of a message says. */
 struct report {
 	const char		*queue_id;
@@ -746,6 +758,8 @@ struct report {
 	int64_t			 microseconds;	/* from end of message on */
 	bool			 observed;
 	size_t			 removed;	/* forged fields */
+	const struct verdict	*verdict;	/* NULL: not verified */
+	const struct reception	*reception;	/* NULL likewise */
 };
 
 /* "<queue id>: result=signed rule=..."; values are quoted where need be. */

@@ -120,6 +120,9 @@ outcome_clear(struct outcome *outcome)
 {
 	composed_free(outcome->composed);
 	outcome->composed = NULL;
+	OPENSSL_free(outcome->der);
+	outcome->der = NULL;
+	outcome->der_len = 0;
 }
 
 /* ------------------------------------------------------------- signing --- */
@@ -299,6 +302,9 @@ outgoing_sign(const struct plan *plan, struct canon *canon,
 		outcome_fault(err.text, out);
 		goto out;
 	}
+	out->der = work.answer.der;
+	out->der_len = work.answer.der_len;
+	work.answer.der = NULL;
 	out->action = PLAN_SIGN;
 	out->why = WHY_NONE;
 out:

@@ -125,6 +125,9 @@ int	 edit_header(SMFICTX *ctx, const struct edit_plan *plan, bool leadspc,
 /* All of the new body in one run (MTA-02). */
 int	 edit_body(SMFICTX *ctx, struct composed *composed,
 	    struct smime_error *err);
+/* The message is kept on hold; reason is printable ASCII, one line. */
+int	 edit_quarantine(SMFICTX *ctx, const char *reason,
+	    struct smime_error *err);
 /* 550 5.7.1 for PLAN_REFUSE, 451 4.7.1 for PLAN_TEMPFAIL. */
 int	 edit_reply(SMFICTX *ctx, enum plan_action action, const char *text,
 	    struct smime_error *err);

@@ -227,6 +227,20 @@ smfi_replacebody(SMFICTX *ctx, unsigned char *buf, int len)
 }
 
 int
+smfi_quarantine(SMFICTX *ctx, char *reason)
+{
+	if (!edit_begins(ctx, "quarantine", false))
+		return MI_FAILURE;
+	if ((ctx->actions & SMFIF_QUARANTINE) == 0)
+		broken(ctx, "quarantine was not negotiated (MTA-05)");
+	if (reason == NULL || reason[0] == '\0' ||
+	    strpbrk(reason, "\r\n") != NULL)
+		return MI_FAILURE;
+	snprintf(ctx->quarantine, sizeof(ctx->quarantine), "%s", reason);
+	return MI_SUCCESS;
+}
+
+int
 smfi_progress(SMFICTX *ctx)
 {
 	ctx->progress++;
@@ -315,6 +329,7 @@ fake_new(enum fake_mta mta, const struct smfiDesc *filter,
 	if (filter->xxfi_negotiate(ctx, SMFI_CURR_ACTS, offered, 0, 0,
 	    &actions, &ctx->steps, &f2, &f3) != SMFIS_CONTINUE)
 		broken(ctx, "negotiation failed");
+	ctx->actions = actions;
 	if ((ctx->steps & SMFIP_HDR_LEADSPC & without_steps) != 0)
 		broken(ctx, "LEADSPC asked for but not offered");
 	return ctx;
@@ -336,6 +351,7 @@ clear_message(SMFICTX *ctx)
 	ctx->replacing = ctx->replaced = false;
 	ctx->edits = ctx->pieces = ctx->progress = 0;
 	ctx->reply[0] = '\0';
+	ctx->quarantine[0] = '\0';
 }
 
 void

@@ -49,6 +49,8 @@ struct smfi_str {
 	unsigned		 progress;
 	unsigned		 fail_at;	/* that edit fails; 0 none */
 	char			 reply[1024];	/* "550 5.7.1 text" */
+	char			 quarantine[256];	/* the reason; "" none */
+	unsigned long		 actions;	/* as negotiated */
 	char			 broken[256];	/* a rule that was not kept */
 };
 

@@ -155,10 +155,46 @@ test_hdr09_ids(void **state)
 	assert_true(forged("mx.a.id; smime=pass", 19, "MX.a.id."));
 	assert_true(forged("mx.a.id.; smime=pass", 20, "mx.a.id."));
 	assert_true(forged(u_label, sizeof(u_label) - 1, "b\xc3\xbcro.id"));
-	assert_false(forged(u_label, sizeof(u_label) - 1, "xn--bro-hoa.id"));
+	assert_true(forged(u_label, sizeof(u_label) - 1, "xn--bro-hoa.id"));
+	assert_false(forged(u_label, sizeof(u_label) - 1, ID));
 	assert_true(forged(nul, sizeof(nul) - 1, ID));
 	assert_true(forged("a b; smime=pass", 15, "a"));
 	assert_true(forged("\"a b\"; smime=pass", 17, "a b"));
+}
+
+/* HDR-10: whoever claims it, a version that does not exist; HDR-11: what
+ * configuration takes for ours. */
+static void
+test_hdr10(void **state)
+{
+	static const struct {
+		const char	*value;
+		bool		 forged;
+		bool		 ours;
+	} rows[] = {
+		{ "other.example 1; smime=pass", false, false },
+		{ "other.example 2; smime=pass", true, false },
+		{ "other.example (c) 99 ; spf=pass", true, false },
+		{ "other.example spf=pass", false, false },
+		{ ID "; dkim=pass", false, true },
+		{ " \"" ID "\" (c) 1; dkim=pass", false, true },
+		{ "(" ID ") other.example; dkim=pass", false, false },
+		{ "; " ID " dkim=pass", false, true },
+	};
+	size_t i, len, failed = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		len = strlen(rows[i].value);
+		if (authres_is_forged(rows[i].value, len, ID) ==
+		    rows[i].forged &&
+		    authres_is_ours(rows[i].value, len, ID) == rows[i].ours)
+			continue;
+		printf("\"%s\": wanted %d %d\n", rows[i].value,
+		    rows[i].forged, rows[i].ours);
+		failed++;
+	}
+	assert_int_equal(failed, 0);
 }
 
 /* Cut anywhere: what names us and smime is forged, however it ends. */
@@ -218,6 +254,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hdr09),
 		cmocka_unit_test(test_hdr09_ids),
+		cmocka_unit_test(test_hdr10),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_large),
 	};
