@@ -177,11 +177,12 @@ turn_away(int fd)
 {
 	int64_t now = now_ms();
 
-	close(fd);
+	/* Counted first: who sees the end may ask for the count. */
 	front.turned_away++;
 	pthread_mutex_lock(&front.lock);
 	front.refused++;
 	pthread_mutex_unlock(&front.lock);
+	close(fd);
 	if (front.complained != 0 && now - front.complained < COMPLAIN)
 		return;
 	log_warning("%u connections turned away: the ceiling is %u, or "
