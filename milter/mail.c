@@ -130,7 +130,7 @@ open_socket(const struct conf *conf, struct smime_error *err)
 
 /* ------------------------------------------------------------- process --- */
 
-#define CHECKS_KEPT	1024
+#define CHECK_COST	8192	/* octets; a parsed P-256 certificate: 5600 */
 #define THREAD_STACK	(1024 * 1024)
 #define STOP_SECONDS	5	/* for messages at work; MTA-13 */
 
@@ -166,12 +166,14 @@ apply(struct conf *conf, struct smime_error *err)
 }
 
 static int
-service_init(struct service *service, const int *channels, size_t count,
-    struct smime_error *err)
+service_init(struct service *service, const struct conf *conf,
+    const int *channels, size_t count, struct smime_error *err)
 {
 	memset(service, 0, sizeof(*service));
 	service->channels = channel_pool_new(channels, count);
-	service->checks = check_cache_new(CHECKS_KEPT);
+	/* As many as the key process keeps: reading one anew costs more than
+	 * the rest of a message together. */
+	service->checks = check_cache_new(conf->cache_size / CHECK_COST);
 	service->hints = digest_hints_new();
 	service->broken = channels_broken;
 	if (service->channels == NULL || service->checks == NULL ||
@@ -200,7 +202,7 @@ prepare(struct conf *conf, struct service *service, const int *channels,
 {
 	if (sandbox_harden(err) == -1 || open_socket(conf, err) == -1 ||
 	    sandbox_drop(conf->user, err) == -1 ||
-	    service_init(service, channels, count, err) == -1 ||
+	    service_init(service, conf, channels, count, err) == -1 ||
 	    accept_limits(conf->max_connections, conf->negotiate_timeout,
 	    err) == -1)
 		return -1;
