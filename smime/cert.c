@@ -194,17 +194,15 @@ copy_utf8(const unsigned char *p, int len, char *out, size_t size)
 }
 
 void
-cert_common_name(X509 *cert, char *out, size_t size)
+cert_name_entry(const X509_NAME *name, int nid, char *out, size_t size)
 {
-	const X509_NAME *name = X509_get_subject_name(cert);
 	unsigned char *utf8 = NULL;
 	int len, i, last = -1;
 
 	if (size == 0)
 		return;
 	out[0] = '\0';
-	while ((i = X509_NAME_get_index_by_NID(name, NID_commonName,
-	    last)) >= 0)
+	while ((i = X509_NAME_get_index_by_NID(name, nid, last)) >= 0)
 		last = i;
 	if (last < 0)
 		return;
@@ -214,6 +212,13 @@ cert_common_name(X509 *cert, char *out, size_t size)
 		copy_utf8(utf8, len, out, size);
 	OPENSSL_free(utf8);
 	ERR_clear_error();
+}
+
+void
+cert_common_name(X509 *cert, char *out, size_t size)
+{
+	cert_name_entry(X509_get_subject_name(cert), NID_commonName, out,
+	    size);
 }
 
 void

@@ -555,6 +555,9 @@ bool	 cert_is_same(X509 *a, X509 *b);
 bool	 cert_is_self_signed(X509 *cert);
 /* Issued with a digest below SHA-256, or by an algorithm we do not know. */
 bool	 cert_signature_is_weak(X509 *cert);
+/* The last entry of that kind in UTF-8, printable; "" without. */
+void	 cert_name_entry(const X509_NAME *name, int nid, char *out,
+	    size_t size);
 /* RFC 2253 on one line, printable. */
 void	 cert_print_name(const X509_NAME *name, char *out, size_t size);
 

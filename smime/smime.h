@@ -691,8 +691,8 @@ struct verify_settings {
 	uint64_t		 generation;	/* another for another trust */
 	struct verify_cache	*cache;		/* may be NULL */
 	time_t			 now;		/* of receipt (CRT-07) */
-	size_t			 max_opaque;	/* octets of opaque data, all
-						 * layers together */
+	size_t			 max_opaque;	/* octets of one layer's
+						 * opaque data */
 	size_t			 max_signature;	/* octets of one detached
 						 * signature */
 	size_t			 max_part_header;
