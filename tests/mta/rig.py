@@ -118,7 +118,8 @@ class Process:
         def check():
             if not self.alive():
                 raise Failure("%s ended at once (%s):\n%s" % (
-                    self.name, self.popen.returncode, read(self.log)))
+                    self.name, self.popen.returncode,
+                    read(self.log)[-4000:]))
             return condition()
         return wait_until("%s: %s" % (self.name, what), check, seconds)
 

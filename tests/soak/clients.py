@@ -141,8 +141,6 @@ def too_many_clients(site):
     figure("too many clients", "ceiling %d: 30 more turned away in %.2f s, "
            "mail answered temporarily, %.1f %% of a core; signing %.1f s "
            "after they left" % (ceiling, turned, used, recovered))
-    site.settings["milter"].pop("max_connections")
-    site.write_conf()
 
 
 class Dripper(threading.Thread):

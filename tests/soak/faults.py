@@ -2,6 +2,8 @@
 
     faults.py [full]
 """
+import copy
+import functools
 import sys
 
 import base
@@ -42,10 +44,25 @@ def setup(site):
         "smtpd_hard_error_limit = 1000"))
 
 
+def apart(function):
+    """No test leaves its settings, or a daemon, to the next."""
+    @functools.wraps(function)
+    def run(site):
+        settings = copy.deepcopy(site.settings)
+        try:
+            function(site)
+        finally:
+            site.stop()
+            site.settings = settings
+            site.write_conf()
+    return run
+
+
 def main(full):
     base.full = full
     if full:
         import checked                                  # noqa: F401
+    harness.TESTS[:] = map(apart, harness.TESTS)
     harness.main(setup)
 
 

@@ -45,6 +45,16 @@ def victim(site, name):
     return site.children().get(name)
 
 
+def kill(site, name, pids):
+    pid = rig.wait_until(name + " is there", lambda: victim(site, name), 120)
+    pids.update(site.children().values())
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False            # it has just ended with another
+    return True
+
+
 def kill_at(site, points, progress, killed, pids, rng):
     """One kill for each point of progress, of each process in turn."""
     names = ["supervisor", rig.SAMPUL_USER, rig.SAMPUL_KEY_USER]
@@ -55,13 +65,8 @@ def kill_at(site, points, progress, killed, pids, rng):
         order = order or rng.sample(names, len(names))
         name = order.pop()
         time.sleep(rng.random() * 0.1)
-        pid = base.rig.wait_until(name + " is there",
-                                  lambda n=name: victim(site, n), 120)
-        pids.update(site.children().values())
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        while not kill(site, name, pids):
+            pass
         killed[name] = killed.get(name, 0) + 1
 
 

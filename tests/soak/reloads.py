@@ -159,8 +159,6 @@ def reloads_under_load(site):
            "through Postfix: 0 failed, %d verified" % (
                generation, sent, len(beside.mail),
                verified + len(beside.mail)))
-    site.write_conf(language="en", signing=None,
-                    spool={"dir": site.path("spool")})
 
 
 def broken_text(site, setting, line):

@@ -90,7 +90,6 @@ def spool_is_full(site):
             equal(base.check_sink(site, batch, batch.mail, since), 0, "twice")
             equal(disk.free(), room, "room at the end")
             retries = sum(s.retries for s in senders)
-        site.write_conf(spool={"dir": site.path("spool")})
     figure("spool full", "%d large messages answered temporarily, small ones "
            "signed meanwhile; then %d at once on too small a disk: all signed "
            "after %d temporary failures; nothing left on it" % (
@@ -100,7 +99,6 @@ def spool_is_full(site):
 @test
 def audit_trail_is_full(site):
     """What cannot be recorded is not signed; no line is lost (SIG-53)."""
-    before = site.settings["audit"]
     with Disk(site.path("audit-disk"), MIB, rig.SAMPUL_KEY_USER) as disk:
         trail = os.path.join(disk.path, "audit.log")
         site.write_conf(audit={"file": trail})
@@ -134,7 +132,6 @@ def audit_trail_is_full(site):
             equal(base.one(site).code // 100, 4, "code without a file")
             os.unlink(os.path.join(disk.path, "penuh"))
             base.signs(site)
-        site.write_conf(audit=before)
     figure("audit trail full", "%d signatures with a whole line each, %d "
            "torn lines, temporary failures while full, signing again when "
            "there is room" % (accepted, len(torn)))
