@@ -92,6 +92,8 @@ struct ctl_message {
 	struct header_list	 header;
 	const char		*body;		/* NULL without a file */
 	size_t			 body_len;
+	bool			 wire;		/* lines end in CRLF: a lone LF
+						 * is part of the message */
 	struct sockaddr_storage	 client;
 	const char		**recipients;
 	char			 sender[ADDRESS_MAX + 1];

@@ -133,6 +133,15 @@ one_option(struct ctl *ctl, struct ctl_message *message, int option,
 	}
 }
 
+/* Whether lines end in CRLF, going by the first. */
+static bool
+has_crlf(const char *buf, size_t len)
+{
+	const char *lf = memchr(buf, '\n', len);
+
+	return lf != NULL && lf > buf && lf[-1] == '\r';
+}
+
 static int
 read_message(struct ctl_message *message, const char *path)
 {
@@ -149,6 +158,7 @@ read_message(struct ctl_message *message, const char *path)
 		return ctl_error(EX_DATAERR, "%s: %s", path, err.text);
 	message->body = message->buf + used;
 	message->body_len = message->len - used;
+	message->wire = has_crlf(message->buf, message->len);
 	return EX_OK;
 }
 
@@ -194,7 +204,8 @@ ctl_message_clear(struct ctl_message *message)
 
 /*
  * Hands the body to each() with line ends as CRLF, in pieces: a LF without its
- * CR, as files have it, gets one.
+ * CR, as files have it, gets one. In a file with CRLF it stays what it is, or
+ * an attachment in binary would not come out as it went in.
  */
 static int
 each_piece(const struct ctl_message *message,
@@ -208,7 +219,8 @@ each_piece(const struct ctl_message *message,
 	if ((piece = malloc(PIECE + 2)) == NULL)
 		return -1;
 	for (i = 0; i < message->body_len; i++) {
-		if (p[i] == '\n' && (i == 0 || p[i - 1] != '\r'))
+		if (!message->wire && p[i] == '\n' &&
+		    (i == 0 || p[i - 1] != '\r'))
 			piece[len++] = '\r';
 		piece[len++] = (unsigned char)p[i];
 		if (len < PIECE)

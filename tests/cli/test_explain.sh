@@ -148,6 +148,16 @@ says "one Content-Type is left" '^content-type: multipart/signed'
 ! sed '/^.$/q' "$tmp/out" | grep -Eqi '^(x-verified|content-transfer)'
 result $? "forged results and the old encoding are gone"
 says "the use is recorded" "queue_id=sampulctl address=$budi" audit.log
+printf 'From: %s\r\nSubject: x\r\nContent-Type: image/png\r\n%s\r\n\r\n' \
+    $budi 'Content-Transfer-Encoding: binary' >"$tmp/binary"
+printf '\211PNG\r\n\032\n\377' >>"$tmp/binary"
+expect 0 "sign a file with CRLF and octets in binary" sign "$tmp/binary"
+verified "openssl accepts it"
+/usr/bin/python3 -c 'import email, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"))
+assert m.get_payload(decode=True) == b"\x89PNG\r\n\x1a\n\xff", m' \
+    "$tmp/content" 2>"$tmp/err"
+result $? "a lone LF of theirs is left alone"
 input=$tmp/mail
 expect 0 "sign standard input, opaque by rule" sign --to x@pn.example -
 verified "openssl accepts that, too"
