@@ -75,7 +75,7 @@ uncopyable(const struct header_field *field, bool smtputf8)
 	if (flaws.torn || flaws.control || flaws.blank)
 		return "a header field holds control characters";
 	if (flaws.long_line)
-		return "a header field has a line over 998 octets";
+		return "a header field has a line over 990 octets";
 	if (flaws.high && !smtputf8)
 		return "a header field holds 8-bit characters";
 	return NULL;

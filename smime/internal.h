@@ -151,7 +151,7 @@ enum defect {
 	DEFECT_NUL = 1 << 1,
 	DEFECT_BARE_CR = 1 << 2,
 	DEFECT_BARE_LF = 1 << 3,
-	DEFECT_LONG = 1 << 4,		/* a line over 998 octets */
+	DEFECT_LONG = 1 << 4,		/* over LINE_MAX_OCTETS */
 	DEFECT_FROM = 1 << 5,		/* a line beginning "From " */
 	DEFECT_TRAILING = 1 << 6,	/* white space at a line's end */
 	DEFECT_DOT = 1 << 7		/* a line that is "." */
@@ -161,7 +161,11 @@ enum defect {
 			DEFECT_BARE_LF | DEFECT_LONG)
 /* These are only put right where it is allowed (RFC 8551 3.1.4). */
 #define DEFECTS_SHOULD	(DEFECT_FROM | DEFECT_TRAILING | DEFECT_DOT)
-#define LINE_MAX_OCTETS	998		/* RFC 5322 2.1.1, without CRLF */
+/*
+ * Without CRLF. RFC 5322 2.1.1 allows 998, but the SMTP mailers of Sendmail
+ * break a line over 990 octets (L=990), inside a signature too.
+ */
+#define LINE_MAX_OCTETS	990
 
 /* What becomes of one part. */
 enum plan {

@@ -27,7 +27,7 @@ defect_text(unsigned defects)
 	if (defects & (DEFECT_BARE_CR | DEFECT_BARE_LF))
 		return "holds a bare CR or LF";
 	if (defects & DEFECT_LONG)
-		return "has a line over 998 octets";
+		return "has a line over 990 octets";
 	if (defects & DEFECT_HIGH)
 		return "holds 8-bit octets";
 	return "is labelled 8bit or binary";

@@ -145,8 +145,8 @@ def canonical_problems(entity, smtputf8):
         out.append("NUL in the signed part")
     if re.search(rb"\r(?!\n)|(?<!\r)\n", entity):
         out.append("bare CR or LF in the signed part")
-    if max(len(line) for line in entity.split(CRLF)) > 998:
-        out.append("a line over 998 octets in the signed part")
+    if max(len(line) for line in entity.split(CRLF)) > 990:
+        out.append("a line over 990 octets in the signed part")
     return out
 
 

@@ -229,7 +229,7 @@ def check_octets(text):
     if any(c >= 0x80 or c == 0 for c in text):
         raise Different("not 7-bit")
     lines = text.split(b"\r\n")
-    if any(len(line) > 998 for line in lines):
+    if any(len(line) > 990 for line in lines):
         raise Different("a long line")
     if any(b"\r" in line or b"\n" in line for line in lines):
         raise Different("a bare CR or LF")

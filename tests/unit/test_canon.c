@@ -21,8 +21,8 @@
 
 #define A10	"aaaaaaaaaa"
 #define A100	A10 A10 A10 A10 A10 A10 A10 A10 A10 A10
-#define A998	A100 A100 A100 A100 A100 A100 A100 A100 A100 \
-		A10 A10 A10 A10 A10 A10 A10 A10 A10 "aaaaaaaa"
+#define A990	A100 A100 A100 A100 A100 A100 A100 A100 A100 \
+		A10 A10 A10 A10 A10 A10 A10 A10 A10
 
 static char dir[] = "/tmp/test_canon.XXXXXX";
 
@@ -193,8 +193,8 @@ static const struct {
 	    TYPE "\r\n\r\n--b--\r\nepilogue --\r\n"), CANON_CLEAN,
 	    TEXT(MIXED "\r\n-- pre\r\n--b\r\n\r\n--b--x\r\nhalo\r\n--b  \r\n"
 	    TYPE "\r\n\r\n--b--\r\nepilogue --\r\n"), NULL },
-	{ "line of 998", 0, TEXT("A: 1\r\n\r\n" A998 "\r\n"),
-	    CANON_CLEAN, TEXT(TYPE "\r\n" A998 "\r\n"), NULL },
+	{ "line of 990", 0, TEXT("A: 1\r\n\r\n" A990 "\r\n"),
+	    CANON_CLEAN, TEXT(TYPE "\r\n" A990 "\r\n"), NULL },
 	{ "clean but for wishes", LITERAL,
 	    TEXT("A: 1\r\n\r\nFrom \r\n.\r\n"), CANON_CLEAN,
 	    TEXT(TYPE "\r\nFrom \r\n.\r\n"), NULL },
@@ -270,7 +270,7 @@ static const struct {
 	{ "bare CR and LF (SIG-10)", 0, TEXT(TYPE "\r\na\rb\nc\r\n\r"),
 	    CANON_REENCODED, TEXT(TYPE CTE "quoted-printable\r\n\r\n"
 	    "a=0Db=0Ac\r\n=0D"), NULL },
-	{ "long line (SIG-14)", 0, TEXT("A: 1\r\n\r\n" A998 "b\r\n"),
+	{ "long line (SIG-14)", 0, TEXT("A: 1\r\n\r\n" A990 "b\r\n"),
 	    CANON_REENCODED, NULL, 0, NULL },
 	{ "From, space, dot (SIG-15)", 0,
 	    TEXT("A: 1\r\n\r\nFrom x\r\n-- \r\n.\r\n"), CANON_REENCODED,
@@ -427,8 +427,8 @@ static const struct {
 	{ "8 bit in the message's Content-Type", HP,
 	    TEXT("Content-Type: text/plain; name=\"\351\"\r\n\r\nx\r\n"),
 	    CANON_OPAQUE_ONLY, NULL, 0, "Content- field" },
-	{ "long line in a part's header", 0, TEXT(MIXED "\r\n--b\r\nA: " A998
-	    "\r\n\r\nx\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "998" },
+	{ "long line in a part's header", 0, TEXT(MIXED "\r\n--b\r\nA: " A990
+	    "\r\n\r\nx\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "990" },
 	{ "no header, no empty line", 0, TEXT(MIXED "\r\n--b\r\nsatu dua\r\n"
 	    "\351\r\n--b--\r\n"), CANON_OPAQUE_ONLY, NULL, 0, "part 1" },
 
@@ -571,10 +571,10 @@ static const struct {
 	{ "TAB is none", HP, "Subject:\ta\tb\r\n", NULL },
 	{ "a line of white space", HP, "To: a,\r\n \r\n b\r\n", "control" },
 	{ "HP-Outer (SIG-51)", HP, "HP-Outer: Subject: x\r\n", "HP-Outer" },
-	{ "long line", HP, "References: " A998 "\r\n", "998" },
-	{ "long but folded", HP, "References: " A100 "\r\n " A998 "\r\n",
-	    "998" },
-	{ "folded below 998", HP, "References: " A100 "\r\n " A100 "\r\n",
+	{ "long line", HP, "References: " A990 "\r\n", "990" },
+	{ "long but folded", HP, "References: " A100 "\r\n " A990 "\r\n",
+	    "990" },
+	{ "folded below 990", HP, "References: " A100 "\r\n " A100 "\r\n",
 	    NULL },
 	{ "a Content-Type that cannot be taken apart", HP,
 	    "Content-Type: text\r\n", "taken apart" },
