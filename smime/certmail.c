@@ -107,6 +107,23 @@ cert_each_email(X509 *cert, void (*each)(void *arg, const char *address),
 		visit_subject(cert, &visit);
 }
 
+static void
+ignore(void *arg, const char *address)
+{
+	(void)arg;
+	(void)address;
+}
+
+bool
+cert_holds_email(X509 *cert)
+{
+	struct visit visit = { ignore, NULL };
+
+	return visit_alternative(cert, &visit) ||
+	    X509_NAME_get_index_by_NID(X509_get_subject_name(cert),
+	    NID_pkcs9_emailAddress, -1) >= 0;
+}
+
 struct wanted {
 	const char	*address;
 	bool		 found;

@@ -26,7 +26,7 @@ kind_parameter(const struct header_field *field, const char *name, char *out,
 	while (param_next(&lex, &param, &odd))
 		if (param_is(&param, name)) {
 			param_collect(&text, &param);
-			count++;
+			count += param.name_len == strlen(name) ? 1 : 2;
 		}
 	if (!param_join(&text, out, size, &len))
 		count += 2;

@@ -7,9 +7,6 @@
  */
 #include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
-
 #include "verify.h"
 
 /* ---------------------------------------------------------------- From --- */
@@ -46,22 +43,9 @@ keep_first(void *arg, const char *address)
 }
 
 /*
- * Whether any address stands in it, in whatever form: one that is left out for
- * its form (CRT-34) does not make a certificate without address, which may be
- * pinned.
+ * RFC 8550 3, VER-30, VER-32: the address, or a pin where there is none. One
+ * that is left out for its form (CRT-34) is not none.
  */
-static bool
-has_any_address(X509 *cert)
-{
-	STACK_OF(OPENSSL_STRING) *list = X509_get1_email(cert);
-	bool any = list != NULL && sk_OPENSSL_STRING_num(list) > 0;
-
-	X509_email_free(list);
-	ERR_clear_error();
-	return any;
-}
-
-/* RFC 8550 3, VER-30, VER-32: the address, or a pin where there is none. */
 enum verify_reason
 message_address(struct judgement *j)
 {
@@ -75,7 +59,7 @@ message_address(struct judgement *j)
 		verdict->matches = true;
 		return VERIFY_GOOD;
 	}
-	if (verdict->identifier[0] != '\0' || has_any_address(known->cert))
+	if (verdict->identifier[0] != '\0' || cert_holds_email(known->cert))
 		return VERIFY_OTHER_ADDRESS;
 	if (settings->pinned == NULL || !settings->pinned(settings->pinned_arg,
 	    verdict->from, known->hash))
