@@ -306,14 +306,14 @@ sample(void *arg)
 	struct proc_group *group = arg;
 	long pss, rss;
 
-	while (!atomic_load(&finished)) {
+	do {
 		proc_group_memory(group, &pss, &rss);
 		if (pss > peak_pss)
 			peak_pss = pss;
 		if (rss > peak_rss)
 			peak_rss = rss;
 		nanosleep(&pause, NULL);
-	}
+	} while (!atomic_load(&finished));
 	return NULL;
 }
 

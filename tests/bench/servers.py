@@ -150,8 +150,8 @@ class Postfix(postfix.Postfix):
 
     PORTS = ("submission", "mx", "app", "reinject")
 
-    def _configure(self, sink, milter, routes, extra):
-        super()._configure(sink, milter, routes, extra)
+    def _configure(self, *args):
+        super()._configure(*args)
         path = os.path.join(self.base, "etc", "master.cf")
         lines, port = [], 0
         for line in rig.read(path).splitlines():
