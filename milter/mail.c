@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -76,31 +77,53 @@ remove_stale(const char *path, struct smime_error *err)
 }
 
 /*
+ * The group that may use the socket: the one that is configured, else that of
+ * the user we are about to become, for with root's group nobody could.
+ */
+static int
+socket_gid(const struct conf *conf, gid_t *out, struct smime_error *err)
+{
+	struct group *group;
+	struct passwd *pw;
+
+	*out = (gid_t)-1;
+	if (conf->socket_group != NULL && conf->socket_group[0] != '\0') {
+		if ((group = getgrnam(conf->socket_group)) == NULL)
+			return smime_error_setx(err,
+			    "there is no group %s (socket_group)",
+			    conf->socket_group);
+		*out = group->gr_gid;
+	} else if (geteuid() == 0 && conf->user[0] != '\0') {
+		if ((pw = getpwnam(conf->user)) == NULL)
+			return smime_error_setx(err, "there is no user \"%s\"",
+			    conf->user);
+		*out = pw->pw_gid;
+	}
+	return 0;
+}
+
+/*
  * The directory may belong to the user that is about to be changed to, so no
  * call here follows a link: the mode comes with the binding.
  */
 static int
 set_group(const struct conf *conf, const char *path, struct smime_error *err)
 {
-	struct group *group;
+	gid_t gid;
 
-	if (conf->socket_group == NULL || conf->socket_group[0] == '\0')
-		return 0;
-	if ((group = getgrnam(conf->socket_group)) == NULL)
-		return smime_error_setx(err,
-		    "there is no group %s (socket_group)",
-		    conf->socket_group);
-	if (lchown(path, (uid_t)-1, group->gr_gid) == -1)
-		return smime_error_set(err, "giving %s to group %s", path,
-		    conf->socket_group);
+	if (socket_gid(conf, &gid, err) == -1)
+		return -1;
+	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) == -1)
+		return smime_error_set(err, "giving %s to group %ld", path,
+		    (long)gid);
 	return 0;
 }
 
 /*
- * libmilter drops a connection for a command over 65535 octets, and Postfix
- * hands over a header field of up to 102400 (header_size_limit) as one: such a
- * message would be tried again and again. What is taken is bounded by
- * milter.max_header.
+ * libmilter drops a connection for a command over 65535 octets, and a header
+ * field is one command: such a message would be tried again and again. Postfix
+ * 3.7 cuts a field at 60000 octets when there are filters, others may not. What
+ * is taken is bounded by milter.max_header.
  */
 #define COMMAND_MAX	(1024 * 1024)
 
