@@ -91,7 +91,7 @@ cb_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 		return SMFIS_REJECT;
 	}
 	atomic_store(&shared->leadspc, leadspc);
-	*want_actions = ACTIONS;
+	*want_actions = ACTIONS | (actions & SMFIF_QUARANTINE);
 	*want_steps = (steps & STEPS_OFF) | NO_REPLY |
 	    (leadspc ? SMFIP_HDR_LEADSPC : 0);
 	if ((actions & SMFIF_SETSYMLIST) != 0) {
@@ -212,7 +212,7 @@ static char filter_name[] = "sampul";
 const struct smfiDesc callbacks = {
 	.xxfi_name = filter_name,
 	.xxfi_version = SMFI_VERSION,
-	.xxfi_flags = ACTIONS,
+	.xxfi_flags = ACTIONS | SMFIF_QUARANTINE,
 	.xxfi_connect = cb_connect,
 	.xxfi_envfrom = cb_mail,
 	.xxfi_envrcpt = cb_rcpt,

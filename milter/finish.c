@@ -64,8 +64,9 @@ fill_report(const struct session *session, const struct outcome *outcome,
 	out->microseconds = microseconds;
 	out->observed = message->conf != NULL &&
 	    message->conf->mode == MODE_OBSERVE;
-	if (!out->observed)
-		out->removed = message->removals.forged;
+	out->verdict = receive_verdict(message->receive);
+	out->reception = receive_reception(message->receive);
+	out->removed = message->removals.forged;
 }
 
 void
@@ -205,6 +206,8 @@ work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 	if (message->plan.action == PLAN_SIGN)
 		return sign(session, &result, out);
 	outcome_from_plan(&message->plan, out);
+	if (message->receive != NULL)
+		receive_finish(session);
 	return 0;
 }
 
@@ -218,8 +221,12 @@ edit(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 	struct edit_plan plan;
 	int rc = -1;
 
+	if (outcome->composed != NULL &&
+	    receive_ours(session, outcome) == -1)
+		return -1;
 	if (edit_plan_make(&plan, &message->header, &message->removals,
-	    outgoing, outcome->composed, &message->err) == -1)
+	    outgoing, outcome->composed, &message->err) == -1 ||
+	    receive_insert(session, &plan) == -1)
 		goto out;
 	if (edit_header(ctx, &plan, session->leadspc, &message->err) == -1)
 		goto out;
@@ -253,9 +260,24 @@ reply(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
 	return outcome->action == PLAN_REFUSE ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
+static int
+remove_forged(struct session *session, SMFICTX *ctx)
+{
+	struct message *message = &session->message;
+	struct edit_plan plan;
+	int rc = -1;
+
+	if (edit_plan_make(&plan, &message->header, &message->removals,
+	    false, NULL, &message->err) == 0)
+		rc = edit_header(ctx, &plan, session->leadspc, &message->err);
+	edit_plan_clear(&plan);
+	return rc;
+}
+
 /*
- * Observing changes nothing but one field; a fault of ours is reported there
- * too, for the message would leave as it is without us.
+ * Observing adds one field, and it takes forged results out: nobody else may
+ * say that we have verified a sender (HDR-12). But for that a fault of ours is
+ * reported there too, for the message would leave as it is without us.
  */
 static sfsistat
 observe(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
@@ -266,7 +288,10 @@ observe(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
 	struct report report;
 	char value[1024];
 
-	if (message->plan.action == PLAN_NOT_OURS)
+	if (message->removals.forged > 0 && (message->failed ||
+	    remove_forged(session, ctx) == -1))
+		return SMFIS_TEMPFAIL;
+	if (message->plan.action == PLAN_NOT_OURS && message->receive == NULL)
 		return SMFIS_CONTINUE;
 	fill_report(session, outcome, "", 0, &report);
 	report_header(&report, value, sizeof(value));
@@ -276,10 +301,47 @@ observe(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
 	return SMFIS_CONTINUE;
 }
 
+/* By the rules for incoming mail, with their own sentence. */
+static sfsistat
+turn_away(struct session *session, SMFICTX *ctx,
+    const struct reception *reception)
+{
+	struct message *message = &session->message;
+	bool refuse = reception->action == INCOMING_REFUSE;
+	struct smime_error err = { "" };
+	char text[401];
+
+	incoming_reply(message->conf, reception,
+	    receive_verdict(message->receive), text, sizeof(text));
+	if (edit_reply(ctx, refuse ? PLAN_REFUSE : PLAN_TEMPFAIL, text,
+	    &err) == -1)
+		log_warning("%s: %s", message->queue_id, err.text);
+	return refuse ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
+/* All edits come before a message is put on hold (MTA-54). */
+static int
+deliver(struct session *session, SMFICTX *ctx, struct outcome *outcome)
+{
+	struct message *message = &session->message;
+	const struct reception *reception =
+	    receive_reception(message->receive);
+
+	if (edit(session, ctx, outcome) == -1)
+		return -1;
+	if (reception == NULL || reception->action != INCOMING_QUARANTINE)
+		return 0;
+	return edit_quarantine(ctx, reception->by_spoof ?
+	    "S/MIME: sender address of our domain without valid signature" :
+	    "S/MIME: by a rule for incoming mail", &message->err);
+}
+
 static sfsistat
 answer(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 {
 	struct message *message = &session->message;
+	const struct reception *reception =
+	    receive_reception(message->receive);
 
 	if (message->conf != NULL && message->conf->mode == MODE_OBSERVE)
 		return observe(session, ctx, outcome);
@@ -287,7 +349,11 @@ answer(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 	case PLAN_SIGN:
 	case PLAN_PASS:
 	case PLAN_NOT_OURS:
-		if (edit(session, ctx, outcome) == 0)
+		if (reception != NULL &&
+		    (reception->action == INCOMING_REFUSE ||
+		    reception->action == INCOMING_TEMPFAIL))
+			return turn_away(session, ctx, reception);
+		if (deliver(session, ctx, outcome) == 0)
 			return SMFIS_CONTINUE;
 		outcome_fault(message->err.text, outcome);
 		break;

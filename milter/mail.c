@@ -188,6 +188,23 @@ apply(struct conf *conf, struct smime_error *err)
 	return 0;
 }
 
+/* Certificates of senders; parsed, each takes a few kilobytes. */
+#define VERIFIED_KEPT	1024
+
+/* Without it mail still flows, and nothing is said to be verified. */
+static struct trust_state *
+read_trust(const struct conf *conf)
+{
+	struct smime_error err = { "" };
+	struct trust_state *state;
+
+	if (!conf->verify)
+		return NULL;
+	if ((state = trust_state_read(conf, &err)) == NULL)
+		log_error("incoming mail is not verified: %s", err.text);
+	return state;
+}
+
 static int
 service_init(struct service *service, const struct conf *conf,
     const int *channels, size_t count, struct smime_error *err)
@@ -198,9 +215,13 @@ service_init(struct service *service, const struct conf *conf,
 	 * the rest of a message together. */
 	service->checks = check_cache_new(conf->cache_size / CHECK_COST);
 	service->hints = digest_hints_new();
+	service->verified = verify_cache_new(VERIFIED_KEPT);
+	service->ours = ours_new();
+	service->trusted = truststore_new(read_trust(conf));
 	service->broken = channels_broken;
 	if (service->channels == NULL || service->checks == NULL ||
-	    service->hints == NULL)
+	    service->hints == NULL || service->verified == NULL ||
+	    service->ours == NULL || service->trusted == NULL)
 		return smime_error_setx(err, "out of memory");
 	return 0;
 }

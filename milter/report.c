@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "milter.h"
+#include "incoming.h"
 
 struct line {
 	char	*out;
@@ -113,12 +113,75 @@ result_word(enum plan_action action, bool observed)
 	return observed ? "would-tempfail" : "deferred";
 }
 
+static const char *
+reception_word(enum incoming_action action, bool observed)
+{
+	switch (action) {
+	case INCOMING_ACCEPT:
+		return observed ? "would-accept" : "accepted";
+	case INCOMING_QUARANTINE:
+		return observed ? "would-quarantine" : "quarantined";
+	case INCOMING_REFUSE:
+		return observed ? "would-refuse" : "refused";
+	case INCOMING_TEMPFAIL:
+		break;
+	}
+	return observed ? "would-tempfail" : "deferred";
+}
+
+/* What is said of a signature that came with the message. */
+static void
+put_verdict(struct line *line, const struct report *report)
+{
+	const struct verdict *verdict = report->verdict;
+	const struct reception *reception = report->reception;
+
+	put_pair(line, "smime", verdict->silent ? "unknown" :
+	    verdict_word_text(verdict->word));
+	if (verdict->reason != VERIFY_GOOD)
+		put_pair(line, "reason", verify_reason_word(verdict->reason));
+	if (verdict->validated) {
+		put_some(line, "signer", verdict->identifier);
+		put_some(line, "serial", verdict->serial);
+	}
+	if (verdict->pinned)
+		put_pair(line, "pinned", "yes");
+	if (verdict->crl_soft_fail)
+		put_pair(line, "revocation", "unchecked");
+	if (reception == NULL)
+		return;
+	put_some(line, "incident", incident_word(reception->incident));
+	if (reception->rule != NULL)
+		put_some(line, "rule", reception->rule->name);
+	else if (reception->by_spoof)
+		put_pair(line, "rule", "spoof");
+}
+
+static void
+put_received(struct line *line, const struct report *report)
+{
+	put_pair(line, "result", reception_word(report->reception->action,
+	    report->observed));
+	put_verdict(line, report);
+}
+
+static bool
+is_received(const struct report *report)
+{
+	return report->outcome->action == PLAN_NOT_OURS &&
+	    report->verdict != NULL && report->reception != NULL;
+}
+
 static void
 put_decision(struct line *line, const struct report *report)
 {
 	const struct plan *plan = report->plan;
 	const struct outcome *outcome = report->outcome;
 
+	if (is_received(report)) {
+		put_received(line, report);
+		return;
+	}
 	put_pair(line, "result", result_word(outcome->action,
 	    report->observed));
 	if (outcome->why != WHY_NONE)
@@ -126,6 +189,8 @@ put_decision(struct line *line, const struct report *report)
 	if (plan->incident)
 		put_pair(line, "incident", policy_why_word(plan->why));
 	put_some(line, "rule", policy_rule_name(plan));
+	if (outcome->action == PLAN_PASS && report->verdict != NULL)
+		put_verdict(line, report);
 }
 
 static void
@@ -146,9 +211,19 @@ put_signature(struct line *line, const struct outcome *outcome)
 static const char *
 detail_of(const struct report *report)
 {
+	if (is_received(report) && report->verdict->detail[0] != '\0')
+		return report->verdict->detail;
 	if (report->outcome->why == WHY_FROM)
 		return address_result_text(report->plan->from_result);
 	return report->outcome->detail;
+}
+
+static const char *
+from_of(const struct report *report)
+{
+	if (report->plan->from[0] == '\0' && report->verdict != NULL)
+		return report->verdict->from;
+	return report->plan->from;
 }
 
 void
@@ -166,7 +241,7 @@ report_line(const struct report *report, char *out, size_t size)
 	put(&line, queue_id, strlen(queue_id));
 	put(&line, ":", 1);
 	put_decision(&line, report);
-	put_some(&line, "from", plan->from);
+	put_some(&line, "from", from_of(report));
 	if (plan->origin != NULL || plan->action != PLAN_NOT_OURS)
 		put_some(&line, "login", report->login);
 	put_some(&line, "origin", plan->origin == NULL ? NULL :
@@ -214,7 +289,7 @@ report_header(const struct report *report, char *out, size_t size)
 	/* Half of the room is for folds. */
 	out[0] = '\0';
 	put_decision(&line, report);
-	put_some(&line, "from", plan->from);
+	put_some(&line, "from", from_of(report));
 	put_some(&line, "origin", plan->origin == NULL ? NULL :
 	    plan->origin->name);
 	put_signature(&line, report->outcome);
@@ -228,7 +303,8 @@ report_log(const struct report *report)
 	char line[2048];
 
 	report_line(report, line, sizeof(line));
-	if (report->plan->incident ||
+	if (report->plan->incident || (report->reception != NULL &&
+	    report->reception->incident != INCIDENT_NONE) ||
 	    report->outcome->why == WHY_INTERNAL)
 		log_warning("%s", line);
 	else

@@ -88,6 +88,7 @@ message_reset(struct session *session)
 	removals_clear(&message->removals);
 	canon_free(message->canon);
 	spool_free(message->spool);
+	receive_free(message->receive);
 	conf_unref(message->conf);
 	memset(message, 0, sizeof(*message));
 }
@@ -113,6 +114,8 @@ message_fault(struct session *session)
 	message->canon = NULL;
 	spool_free(message->spool);
 	message->spool = NULL;
+	receive_free(message->receive);
+	message->receive = NULL;
 }
 
 /*
@@ -349,13 +352,14 @@ static bool
 is_done(const struct message *message)
 {
 	bool outgoing = message->plan.action != PLAN_NOT_OURS;
+	bool observe = message->conf->mode == MODE_OBSERVE;
 
 	if (message->plan.action != PLAN_PASS &&
 	    message->plan.action != PLAN_NOT_OURS)
 		return false;
-	if (message->conf->mode == MODE_OBSERVE)
-		return !outgoing;
-	return !removals_any(&message->removals, outgoing);
+	if (receive_is_wanted(message) || (observe && outgoing))
+		return false;
+	return !removals_any(&message->removals, outgoing && !observe);
 }
 
 enum session_answer
@@ -379,6 +383,8 @@ message_header_end(struct session *session, const char *queue_id)
 	if (message->plan.action == PLAN_SIGN ||
 	    message->plan.action == PLAN_LATER)
 		begin_body(session);
+	else if (receive_is_wanted(message) && receive_begin(session) == -1)
+		message_fault(session);
 	return SESSION_GO_ON;
 }
 
@@ -400,6 +406,8 @@ message_body(struct session *session, const unsigned char *buf, size_t len)
 	struct message *message = &session->message;
 
 	message->received += len;
+	if (message->receive != NULL)
+		receive_body(message->receive, buf, len);
 	if (message->failed || message->canon == NULL)
 		return;
 	if (message->conf->max_message > 0 &&

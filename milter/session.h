@@ -1,7 +1,8 @@
 /*
  * session.h - what the files that speak with libmilter share: callbacks.c
  * (the calls that come in), session.c (what is known of a message), finish.c
- * (its end), edit.c (the calls that go out) and mail.c (the process). Nobody
+ * (its end), receive.c (what comes in), edit.c (the calls that go out) and
+ * mail.c (the process). Nobody
  * else includes it, so that the tools need no libmilter.
  *
  * Two lifetimes: a session from connect to close, a message from MAIL to its
@@ -15,7 +16,7 @@
 
 #include <libmilter/mfapi.h>
 
-#include "milter.h"
+#include "incoming.h"
 
 #define LOGIN_MAX	512
 #define DAEMON_MAX	256
@@ -25,6 +26,9 @@ struct service {
 	struct channel_pool	*channels;
 	struct check_cache	*checks;
 	struct digest_hints	*hints;
+	struct truststore	*trusted;	/* these three may be NULL: */
+	struct verify_cache	*verified;	/* nothing is then said to be */
+	struct ours		*ours;		/* verified */
 	void			(*broken)(void); /* half the channels are gone */
 	atomic_uint		 active;	/* messages begun, not ended */
 	atomic_bool		 leadspc;	/* as last negotiated */
@@ -46,6 +50,7 @@ struct message {
 	bool			 header_over;	/* more than max_header */
 
 	struct plan		 plan;
+	struct receive		*receive;	/* NULL: nothing is verified */
 	struct canon		*canon;		/* NULL: body is not wanted */
 	enum smime_digest	 digest;	/* that canon was begun with */
 	bool			 protect;	/* likewise */
@@ -105,6 +110,27 @@ void	 message_queue_id(struct session *session, const char *queue_id);
 /* The one INFO line. */
 void	 message_log(const struct session *session,
 	    const struct outcome *outcome, int64_t microseconds);
+
+/* ----------------------------------------------------------- receive.c --- */
+
+struct receive;
+
+/* Whether a reader is to be told about the message's signature. */
+bool	 receive_is_wanted(const struct message *message);
+/* -1: not even a verdict about nothing can be had. */
+int	 receive_begin(struct session *session);
+void	 receive_body(struct receive *receive, const unsigned char *buf,
+	    size_t len);
+/* After the last piece: the verdict, and what becomes of the message. */
+void	 receive_finish(struct session *session);
+/* Instead of all three, for what we have just signed ourselves. */
+int	 receive_ours(struct session *session, const struct outcome *outcome);
+/* The fields that say so, on top. Borrowed from the message by plan. */
+int	 receive_insert(struct session *session, struct edit_plan *plan);
+/* NULL for NULL; borrowed. */
+const struct verdict *receive_verdict(const struct receive *receive);
+const struct reception *receive_reception(const struct receive *receive);
+void	 receive_free(struct receive *receive);
 
 /* ------------------------------------------------------------ finish.c --- */
 

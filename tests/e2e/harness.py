@@ -229,6 +229,7 @@ class Site:
                 "anchors_dir": os.path.join(base, "anchors"),
                 "intermediates_dir": os.path.join(base, "intermediates"),
             },
+            "verify": {"enabled": False},
             "audit": {"file": os.path.join(base, "audit", "audit.log")},
             "origins": [{"name": "login", "kind": "login"}],
         }

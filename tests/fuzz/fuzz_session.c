@@ -91,6 +91,7 @@ make_conf(const char *more)
 	snprintf(text, sizeof(text),
 	    "domains = [ \".pekalongankab.go.id\" ];\n"
 	    "authserv_id = \"mx.go.id\";\nspool = { dir = \"/tmp\"; };\n"
+	    "verify = { enabled = false; };\n"
 	    "origins = ( { name = \"l\"; kind = \"login\"; } );\n"
 	    "rules = ( { name = \"m\"; preset = \"meeting\"; sign = \"off\";\n"
 	    "  header_protection = false; },\n"

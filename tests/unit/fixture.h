@@ -11,7 +11,11 @@
 	"domains = [ \".pekalongankab.go.id\" ];\n"			\
 	"authserv_id = \"mx.pekalongankab.go.id\";\n"			\
 	"help = \"helpdesk@pekalongankab.go.id\";\n"			\
-	"user = \"\"; key_user = \"\";\n"
+	"user = \"\"; key_user = \"\";\n"				\
+	FIXTURE_VERIFY
+#ifndef FIXTURE_VERIFY
+#define FIXTURE_VERIFY	"verify = { enabled = false; };\n"
+#endif
 #define FIXTURE_LOGIN							\
 	"origins = ( { name = \"mailboxes\"; kind = \"login\"; } );\n"
 
