@@ -163,26 +163,105 @@ is_content(const struct header_field *field)
 	    strncasecmp(field->name, "Content-", 8) == 0;
 }
 
+/* ------------------------------------------------------------- places --- */
+
+/* Where a field stands among those of its name. */
+struct place {
+	const char	*name;
+	size_t		 at;		/* in the header */
+	unsigned	 index;		/* from 1 */
+	unsigned	 count;		/* of fields of that name */
+};
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int order = strcasecmp(x->name, y->name);
+
+	return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Numbers the fields from first to end, all of one name. */
+static void
+number(struct place *first, const struct place *end)
+{
+	unsigned count = (unsigned)(end - first);
+	struct place *p;
+
+	for (p = first; p < end; p++) {
+		p->index = (unsigned)(p - first) + 1;
+		p->count = count;
+	}
+}
+
 /*
- * Every other Content-* field has moved into the signed part (SIG-17). Each
- * name once, at its first field, which is where its count is taken.
+ * One place for each field, in the header's order; the caller frees them. By
+ * sorting, for a header of fifty thousand names is somebody's idea of a joke.
+ */
+static struct place *
+places_new(const struct header_list *header, struct smime_error *err)
+{
+	struct place *places;
+	size_t i, first = 0, n = header->count;
+
+	if ((places = calloc(n + 1, sizeof(*places))) == NULL) {
+		(void)smime_error_set(err, "numbering fields");
+		return NULL;
+	}
+	for (i = 0; i < n; i++) {
+		places[i].name = header->fields[i].name;
+		places[i].at = i;
+	}
+	qsort(places, n, sizeof(*places), by_name);
+	for (i = 1; i <= n; i++)
+		if (i == n ||
+		    strcasecmp(places[i].name, places[first].name) != 0) {
+			number(places + first, places + i);
+			first = i;
+		}
+	qsort(places, n, sizeof(*places), by_place);
+	return places;
+}
+
+/*
+ * Every other Content-* field has moved into the signed part (SIG-17): each
+ * name once, when its first field is met.
  */
 static int
 remove_content(struct edit_plan *plan, const struct header_list *header,
     struct smime_error *err)
 {
 	const struct header_field *field;
+	struct place *places;
+	unsigned index;
 	size_t i;
+	int rc = -1;
 
+	if ((places = places_new(header, err)) == NULL)
+		return -1;
 	for (i = 0; i < header->count; i++) {
 		field = &header->fields[i];
 		if (!is_content(field) || is_composed(field) ||
-		    header_find(header, field->name) != field)
+		    places[i].index != 1)
 			continue;
-		if (set_field(plan, header, field->name, NULL, err) == -1)
-			return -1;
+		for (index = places[i].count; index > 0; index--)
+			if (add_step(plan, EDIT_DELETE, field->name, index,
+			    NULL, err) == -1)
+				goto out;
 	}
-	return 0;
+	rc = 0;
+out:
+	free(places);
+	return rc;
 }
 
 /* Indexes were met in rising order: names do not mix, so backwards is right
@@ -257,33 +336,74 @@ add_value(struct header_list *out, const char *name, const char *value,
 	return rc;
 }
 
-/* The step for the index-th field of its name, or NULL: it stays. */
-static const struct edit_step *
-step_for(const struct edit_plan *plan, const struct header_field *field,
-    unsigned index)
+static int
+by_field(const void *a, const void *b)
 {
-	size_t i;
+	const struct edit_step *x = a, *y = b;
+	int order = strcasecmp(x->name, y->name);
 
-	for (i = 0; i < plan->count; i++)
-		if (plan->steps[i].action != EDIT_ADD &&
-		    plan->steps[i].action != EDIT_INSERT &&
-		    plan->steps[i].index == index &&
-		    header_is(field, plan->steps[i].name))
-			return &plan->steps[i];
-	return NULL;
+	return order != 0 ? order : (x->index > y->index) -
+	    (x->index < y->index);
 }
 
-static unsigned
-index_of(const struct header_list *header, size_t which)
+/* The steps that speak of a field of the header, so that it finds its own. */
+static struct edit_step *
+steps_sorted(const struct edit_plan *plan, size_t *count,
+    struct smime_error *err)
 {
-	unsigned index = 0;
+	struct edit_step *steps;
 	size_t i;
 
-	for (i = 0; i <= which; i++)
-		if (header_is(&header->fields[i],
-		    header->fields[which].name))
-			index++;
-	return index;
+	*count = 0;
+	if ((steps = calloc(plan->count + 1, sizeof(*steps))) == NULL) {
+		(void)smime_error_set(err, "sorting edits");
+		return NULL;
+	}
+	for (i = 0; i < plan->count; i++)
+		if (plan->steps[i].action == EDIT_CHANGE ||
+		    plan->steps[i].action == EDIT_DELETE)
+			steps[(*count)++] = plan->steps[i];
+	qsort(steps, *count, sizeof(*steps), by_field);
+	return steps;
+}
+
+static int
+apply_field(const struct header_field *field, const struct edit_step *step,
+    struct header_list *out, struct smime_error *err)
+{
+	if (step == NULL)
+		return header_add(out, field->name, field->name_len,
+		    field->value, field->value_len, 0, err);
+	if (step->action == EDIT_DELETE)
+		return 0;
+	return add_value(out, field->name, step->value, err);
+}
+
+/* What is done to the fields that are there. */
+static int
+apply_fields(const struct edit_plan *plan, const struct header_list *header,
+    struct header_list *out, struct smime_error *err)
+{
+	struct edit_step *steps = NULL, wanted = { .action = EDIT_CHANGE };
+	struct place *places = NULL;
+	size_t i, count;
+	int rc = -1;
+
+	if ((places = places_new(header, err)) == NULL ||
+	    (steps = steps_sorted(plan, &count, err)) == NULL)
+		goto out;
+	for (i = 0; i < header->count; i++) {
+		wanted.name = places[i].name;
+		wanted.index = places[i].index;
+		if (apply_field(&header->fields[i], bsearch(&wanted, steps,
+		    count, sizeof(*steps), by_field), out, err) == -1)
+			goto out;
+	}
+	rc = 0;
+out:
+	free(places);
+	free(steps);
+	return rc;
 }
 
 int
@@ -292,32 +412,21 @@ edit_plan_apply(const struct edit_plan *plan,
     struct smime_error *err)
 {
 	const struct edit_step *step;
-	const struct header_field *field;
 	size_t i;
-	int rc;
 
-	for (i = plan->count; i > 0; i--)
-		if (plan->steps[i - 1].action == EDIT_INSERT &&
-		    add_value(out, plan->steps[i - 1].name,
-		    plan->steps[i - 1].value, err) == -1)
-			return -1;
-	for (i = 0; i < header->count; i++) {
-		field = &header->fields[i];
-		step = step_for(plan, field, index_of(header, i));
-		if (step != NULL && step->action == EDIT_DELETE)
-			continue;
-		if (step != NULL)
-			rc = add_value(out, field->name, step->value, err);
-		else
-			rc = header_add(out, field->name, field->name_len,
-			    field->value, field->value_len, 0, err);
-		if (rc == -1)
+	for (i = plan->count; i > 0; i--) {
+		step = &plan->steps[i - 1];
+		if (step->action == EDIT_INSERT && add_value(out, step->name,
+		    step->value, err) == -1)
 			return -1;
 	}
-	for (i = 0; i < plan->count; i++)
-		if (plan->steps[i].action == EDIT_ADD &&
-		    add_value(out, plan->steps[i].name, plan->steps[i].value,
-		    err) == -1)
+	if (apply_fields(plan, header, out, err) == -1)
+		return -1;
+	for (i = 0; i < plan->count; i++) {
+		step = &plan->steps[i];
+		if (step->action == EDIT_ADD && add_value(out, step->name,
+		    step->value, err) == -1)
 			return -1;
+	}
 	return 0;
 }
