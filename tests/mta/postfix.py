@@ -131,9 +131,11 @@ $queue_directory/pid:d:root:-:755:uc
 
 class Postfix:
     """sink is the port of the next hop; routes maps a recipient domain to
-    another port; milter is as in smtpd_milters, "" for none."""
+    another port; milter is as in smtpd_milters, "" for none; extra are lines
+    of main.cf, master of master.cf."""
 
-    def __init__(self, base, sink, milter="", routes=None, extra=""):
+    def __init__(self, base, sink, milter="", routes=None, extra="",
+                 master=""):
         self.base = rig.make_directory(base)
         self.log = os.path.join(base, "mail.log")
         (self.submission, self.mx, self.app,
@@ -143,14 +145,14 @@ class Postfix:
             rig.make_directory(os.path.join(base, name), 0o755, user)
         self.auth = None
         self.process = None
-        self._configure(sink, milter, routes or {}, extra)
+        self._configure(sink, milter, routes or {}, extra, master)
         try:
             self._start()
         except rig.Failure:
             self.stop()
             raise
 
-    def _configure(self, sink, milter, routes, extra):
+    def _configure(self, sink, milter, routes, extra, master):
         etc = os.path.join(self.base, "etc")
         transports = " ".join("{ %s = smtp:[127.0.0.1]:%d }" % item
                               for item in routes.items())
@@ -160,7 +162,7 @@ class Postfix:
             transports=transports or "{ x.invalid = smtp }"))
         rig.write(os.path.join(etc, "master.cf"), MASTER.format(
             milter=milter, submission=self.submission, mx=self.mx,
-            app=self.app, reinject=self.reinject))
+            app=self.app, reinject=self.reinject) + master)
         # postfix(1) looks for the list of its files here.
         rig.write(os.path.join(etc, "postfix-files"), QUEUE_FILES)
 

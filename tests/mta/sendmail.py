@@ -87,9 +87,10 @@ def usable():
 class Sendmail:
     """sink and old_sink are ports of next hops, the second for lama.example;
     milter is as in INPUT_MAIL_FILTER's S=, "" for none; a
-    Unix socket below /tmp is not safe enough for Sendmail."""
+    Unix socket below /tmp is not safe enough for Sendmail. extra are lines of
+    sendmail.mc."""
 
-    def __init__(self, base, sink, old_sink, milter=""):
+    def __init__(self, base, sink, old_sink, milter="", extra=""):
         self.base = rig.make_directory(base)
         self.log = os.path.join(base, "stderr.log")
         self.submission, self.mx = rig.free_ports(2)
@@ -103,8 +104,8 @@ class Sendmail:
         self.cf = rig.write(os.path.join(base, "sendmail.cf"), self._m4(
             MC.format(base=base, sink=sink, old_sink=old_sink,
                       submission=self.submission, mx=self.mx,
-                      milter=FILTER.format(socket=milter) if milter
-                      else "")))
+                      milter=(FILTER.format(socket=milter) if milter
+                              else "") + extra)))
         self.process = rig.Process(
             "sendmail", ["/usr/bin/unshare", "-u", "-m", "/bin/sh", "-c",
                          OWN_NAME, "sh", base,
