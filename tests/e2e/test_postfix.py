@@ -626,8 +626,10 @@ def reload_of_a_bad_configuration_changes_nothing(site):
 
 @test
 def observe_changes_one_field(site):
+    """One is added; but forged results go all the same (HDR-12)."""
     site.write_conf(mode="observe")
     site.reload("reload|configuration")
+    forged = b"".join(line.encode() + b"\r\n" for line in FORGED)
     try:
         for sender, extra in ((BUDI, ()), (NOBODY, ()), (BUDI, FORGED)):
             subject, data = accepted(send(site, "x\r\n", sender, sender,
@@ -638,7 +640,8 @@ def observe_changes_one_field(site):
             kept = b"".join(b"%s:%s\r\n" % (name.encode(), value)
                             for name, value in fields
                             if name != "X-Sampul-Report")
-            same_but_trace(kept + b"\r\n" + body, data)
+            same_but_trace(kept + b"\r\n" + body,
+                           data.replace(forged, b""))
     finally:
         site.write_conf(mode="enforce")
         site.reload("reload|configuration")
