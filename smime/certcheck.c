@@ -1,5 +1,6 @@
 /*
- * certcheck.c - what a certificate must be to sign mail with.
+ * certcheck.c - what a certificate must be to sign mail with, or to have mail
+ * encrypted to it.
  *
  * One function for one rule, in the order in which a person should read what
  * is wrong. The chain is trust.c's business, the private key's sign.c's.
@@ -158,10 +159,38 @@ has_critical_extension(const struct facts *facts)
 	return (facts->flags & (EXFLAG_CRITICAL | EXFLAG_INVALID)) != 0;
 }
 
-static const struct {
+/*
+ * RFC 8550 4.4.2, BR 7.1.2.3: keyEncipherment for a key that a content key is
+ * sent to, keyAgreement for one that it is agreed upon with. OpenSSL's purpose
+ * asks keyEncipherment of both, and so refuses good EC certificates.
+ */
+static bool
+forbids_encryption(const struct facts *facts)
+{
+	EVP_PKEY *key = X509_get0_pubkey(facts->cert);
+	uint32_t wanted = key != NULL && EVP_PKEY_is_a(key, "RSA") ?
+	    KU_KEY_ENCIPHERMENT : KU_KEY_AGREEMENT;
+
+	return (X509_get_key_usage(facts->cert) & wanted) == 0;
+}
+
+/*
+ * X25519 is among these: OpenSSL 3.0 has the key, but not its use in CMS (RFC
+ * 8418). RSA-PSS keys only sign; a key of type id-RSAES-OAEP is not even read.
+ */
+static bool
+has_no_encryption_key(const struct facts *facts)
+{
+	return cert_key_problem(X509_get0_pubkey(facts->cert)) ==
+	    CERT_KEY_TYPE;
+}
+
+struct rule {
 	bool			(*breaks)(const struct facts *facts);
 	enum cert_problem	 problem;
-} rules[] = {
+};
+
+static const struct rule signing_rules[] = {
 	{ is_document_profile,		CERT_DOCUMENT_PROFILE },
 	{ is_expired,			CERT_EXPIRED },
 	{ is_not_yet_valid,		CERT_NOT_YET_VALID },
@@ -176,9 +205,24 @@ static const struct {
 	{ has_critical_extension,	CERT_CRITICAL_EXTENSION },
 };
 
-void
-cert_check_signing(X509 *cert, const char *address, time_t now,
-    struct cert_findings *out)
+static const struct rule encryption_rules[] = {
+	{ is_document_profile,		CERT_DOCUMENT_PROFILE },
+	{ is_expired,			CERT_EXPIRED },
+	{ is_not_yet_valid,		CERT_NOT_YET_VALID },
+	{ lacks_address,		CERT_NO_ADDRESS },
+	{ has_other_address,		CERT_OTHER_ADDRESS },
+	{ has_no_encryption_key,	CERT_ENCRYPTION_KEY },
+	{ forbids_encryption,		CERT_ENCRYPTION_USAGE },
+	{ lacks_mail_purpose,		CERT_EXTENDED_KEY_USAGE },
+	{ has_weak_key,			CERT_WEAK_KEY },
+	{ has_weak_signature,		CERT_WEAK_SIGNATURE },
+	{ is_ca,			CERT_IS_CA },
+	{ has_critical_extension,	CERT_CRITICAL_EXTENSION },
+};
+
+static void
+check(X509 *cert, const char *address, time_t now, const struct rule *rules,
+    size_t count, struct cert_findings *out)
 {
 	struct facts facts = { .cert = cert, .address = address, .now = now };
 	size_t i;
@@ -187,10 +231,26 @@ cert_check_signing(X509 *cert, const char *address, time_t now,
 	facts.flags = X509_get_extension_flags(cert);
 	read_purposes(&facts);
 	cert_each_email(cert, note_address, &facts);
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+	for (i = 0; i < count; i++)
 		if (rules[i].breaks(&facts))
 			out->problem[out->count++] = rules[i].problem;
 	ERR_clear_error();
+}
+
+void
+cert_check_signing(X509 *cert, const char *address, time_t now,
+    struct cert_findings *out)
+{
+	check(cert, address, now, signing_rules,
+	    sizeof(signing_rules) / sizeof(signing_rules[0]), out);
+}
+
+void
+cert_check_encryption(X509 *cert, const char *address, time_t now,
+    struct cert_findings *out)
+{
+	check(cert, address, now, encryption_rules,
+	    sizeof(encryption_rules) / sizeof(encryption_rules[0]), out);
 }
 
 bool

@@ -105,6 +105,29 @@ static const struct {
 	    "Sertifikat memuat ekstensi kritis yang tidak dikenal atau rusak, "
 	    "sehingga wajib ditolak penerima: minta penerbit membuatkan yang "
 	    "tanpa ekstensi itu." },
+	[CERT_ENCRYPTION_USAGE] = { "encryption-usage",
+	    "The certificate's key usage does not allow encrypting to it: use "
+	    "the mailbox's encryption certificate, with keyEncipherment for "
+	    "RSA or keyAgreement for EC.",
+	    "Key usage sertifikat tidak mengizinkan enkripsi: pakai sertifikat "
+	    "enkripsi kotak surat itu, dengan keyEncipherment untuk RSA atau "
+	    "keyAgreement untuk EC." },
+	[CERT_ENCRYPTION_KEY] = { "encryption-key",
+	    "Mail cannot be encrypted to this type of key: a certificate for "
+	    "an RSA (rsaEncryption), P-256 or P-384 key is needed.",
+	    "Surat tidak dapat dienkripsi dengan jenis kunci ini: diperlukan "
+	    "sertifikat dengan kunci RSA (rsaEncryption), P-256, atau "
+	    "P-384." },
+	[CERT_CRL_MISSING] = { "crl-missing",
+	    "It is not known whether the certificate is revoked: add its "
+	    "issuer's revocation list, or let it be fetched.",
+	    "Tidak diketahui apakah sertifikat sudah dicabut: tambahkan daftar "
+	    "pencabutan (CRL) penerbitnya, atau aktifkan pengambilannya." },
+	[CERT_CRL_STALE] = { "crl-stale",
+	    "The revocation list for the certificate is out of date: get the "
+	    "issuer's current one.",
+	    "Daftar pencabutan (CRL) untuk sertifikat ini sudah kedaluwarsa: "
+	    "ambil yang terbaru dari penerbit." },
 };
 
 #define KNOWN(problem)	((size_t)(problem) < sizeof(texts) / sizeof(texts[0]))

@@ -29,6 +29,7 @@ static const struct der oids[OID_COUNT] = {
 	[OID_AES128_GCM] = OID(9, NIST, 1, 6),
 	[OID_AES256_CBC] = OID(9, NIST, 1, 42),
 	[OID_AES128_CBC] = OID(9, NIST, 1, 2),
+	[OID_RSA_OAEP] = OID(9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 7),
 };
 
 /* RFC 5754 2: parameters are left out. */

@@ -331,13 +331,17 @@ enum cert_problem {		/* each has a sentence: cert_problem_text */
 	CERT_UNKNOWN_ISSUER,	/* no chain to a configured anchor */
 	CERT_REVOKED,
 	CERT_IS_CA,
-	CERT_CRITICAL_EXTENSION	/* one we do not understand (CRT-10) */
+	CERT_CRITICAL_EXTENSION, /* one we do not understand (CRT-10) */
+	CERT_ENCRYPTION_USAGE,	/* keyUsage forbids encrypting to it (ENC-06) */
+	CERT_ENCRYPTION_KEY,	/* no key that we encrypt to */
+	CERT_CRL_MISSING,	/* of a recipient alone: recipient_check */
+	CERT_CRL_STALE
 };
-#define CERT_PROBLEMS_MAX	16
+#define CERT_PROBLEMS_MAX	20
 
 struct cert_findings {
 	enum cert_problem problem[CERT_PROBLEMS_MAX];
-	size_t		 count;		/* 0: fit for signing */
+	size_t		 count;		/* 0: fit for what was asked */
 };
 
 /* One sentence with the remedy, static; id: Indonesian, else English. */
@@ -351,6 +355,12 @@ const char *cert_problem_word(enum cert_problem problem);
  * NULL: address rules are then not asked. Findings are in table order.
  */
 void	 cert_check_signing(X509 *cert, const char *address, time_t now,
+	    struct cert_findings *out);
+/*
+ * Likewise for encrypting to the owner of address (ENC-06, ENC-07), but for
+ * chain and revocation: recipient_check asks those too.
+ */
+void	 cert_check_encryption(X509 *cert, const char *address, time_t now,
 	    struct cert_findings *out);
 bool	 cert_has_finding(const struct cert_findings *findings,
 	    enum cert_problem problem);
@@ -441,6 +451,8 @@ enum smime_scheme {
 #define SMIME_CAP_AES128_GCM	0x02
 #define SMIME_CAP_AES256_CBC	0x04
 #define SMIME_CAP_AES128_CBC	0x08
+/* Read, never announced: who may read a key by RSAES-OAEP (RFC 3560 4). */
+#define SMIME_CAP_RSA_OAEP	0x10
 
 /*
  * A certificate, its chain and its private key, with everything that does not
@@ -823,5 +835,46 @@ int	 verify_body(struct verifier *verifier, const void *buf, size_t len,
 /* After the last piece, once. */
 int	 verify_finish(struct verifier *verifier, struct verdict *out,
 	    struct smime_error *err);
+
+/* ---------------------------------------------------------- recipients --- */
+
+/* Everything here is borrowed. */
+struct recipient_settings {
+	const struct trust	*trust;
+	uint64_t		 generation;	/* another for another trust */
+	struct verify_cache	*cache;		/* may be NULL; the verifier's
+						 * will do */
+	time_t			 now;
+	bool			 crl_soft_fail;	/* a missing or stale list does
+						 * not keep from encrypting */
+};
+
+struct recipient_findings {
+	struct cert_findings	 findings;	/* count 0: may be used */
+	enum revocation		 revocation;	/* UNASKED without a path */
+	char			 detail[200];	/* English, for the log: about
+						 * the path, or "" */
+};
+
+/*
+ * Whether mail for address (canonical) may be encrypted to the certificate:
+ * every rule of cert_check_encryption, the path to an anchor, the revocation of
+ * all of it (ENC-05 to ENC-07). OpenSSL would encrypt to anything. extra (may
+ * be NULL) are further intermediates. Returns -1 for a fault of ours only: out
+ * is then of no use, and the message is to be kept. From any thread.
+ */
+int	 recipient_check(const struct recipient_settings *settings, X509 *cert,
+	    STACK_OF(X509) *extra, const char *address,
+	    struct recipient_findings *out, struct smime_error *err);
+/* RSA (key transport), not EC (key agreement): INTEROP wants them apart. */
+bool	 cert_is_rsa(X509 *cert);
+/*
+ * SMIMECapabilities (RFC 8551 2.5.2) as SMIME_CAP_ flags; what is not known is
+ * stepped over. false: it is none; *out is then 0.
+ */
+bool	 capabilities_read(const unsigned char *der, size_t len,
+	    unsigned *out);
+/* Those in the certificate's own extension (RFC 4262); 0 without. */
+unsigned cert_capabilities(X509 *cert);
 
 #endif

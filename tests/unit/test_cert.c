@@ -105,6 +105,67 @@ test_rules(void **state)
 	}
 }
 
+/*
+ * ENC-06, ENC-07: the certificates made for signing alone, and the same made
+ * for encrypting.
+ */
+static void
+test_encryption_rules(void **state)
+{
+	static const struct {
+		const char	*name;
+		const char	*want;		/* findings for BUDI */
+	} asked[] = {
+		{ "ok",			"encryption-usage" },
+		{ "rsa2048",		"encryption-usage" },
+		{ "nonrepudiation",	"encryption-usage" },
+		{ "keyencipherment",	"encryption-usage" },	/* of EC */
+		{ "keyagreement",	"" },
+		{ "nokeyusage",		"" },
+		{ "ed25519",		"encryption-key encryption-usage" },
+		{ "pss",		"encryption-key encryption-usage" },
+		{ "rsa1024",		"encryption-usage weak-key" },
+		{ "p521",		"encryption-usage weak-key" },
+		{ "expired",		"expired encryption-usage" },
+		{ "future",		"not-yet-valid encryption-usage" },
+		{ "noaddress",		"no-address encryption-usage" },
+		{ "bsre-document",
+		    "document-profile no-address encryption-usage" },
+		{ "serverauth",		"encryption-usage extended-key-usage" },
+		{ "anyeku",		"encryption-usage" },
+		{ "sha1",		"encryption-usage weak-signature" },
+		{ "ca",			"encryption-usage ca" },
+		{ "criticalext",	"encryption-usage critical-extension" },
+	};
+	struct cert_findings findings;
+	char got[256];
+	size_t i;
+	X509 *cert;
+
+	(void)state;
+	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		cert = special(asked[i].name);
+		cert_check_encryption(cert, BUDI, time(NULL), &findings);
+		list_findings(&findings, got, sizeof(got));
+		if (strcmp(got, asked[i].want) != 0)
+			fail_msg("%s: got \"%s\", wanted \"%s\"",
+			    asked[i].name, got, asked[i].want);
+		X509_free(cert);
+	}
+	/* RFC 9216's Carlos: X25519 for encrypting, by RFC 8418. */
+	cert = load_cert("tests/data/rfc9216/carlos-encrypt.pem");
+	cert_check_encryption(cert, "carlos@smime.example", 1700000000,
+	    &findings);
+	list_findings(&findings, got, sizeof(got));
+	assert_string_equal(got, "encryption-key");
+	X509_free(cert);
+	cert = load_cert("tests/data/rfc9216/alice-encrypt.pem");
+	cert_check_encryption(cert, "alice@smime.example", 1700000000,
+	    &findings);
+	assert_int_equal(findings.count, 0);
+	X509_free(cert);
+}
+
 /* Another address; no address asked for. */
 static void
 test_address_rules(void **state)
@@ -344,7 +405,7 @@ test_texts(void **state)
 	int i, k;
 
 	(void)state;
-	for (i = CERT_OK; i <= CERT_CRITICAL_EXTENSION; i++) {
+	for (i = CERT_OK; i <= CERT_CRL_STALE; i++) {
 		assert_true(strlen(cert_problem_text(i, false)) > 20);
 		assert_true(strlen(cert_problem_text(i, true)) > 20);
 		assert_string_not_equal(cert_problem_text(i, false),
@@ -481,6 +542,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_encryption_rules),
 		cmocka_unit_test(test_address_rules),
 		cmocka_unit_test(test_validity),
 		cmocka_unit_test(test_addresses),
