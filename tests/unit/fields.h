@@ -1,0 +1,14 @@
+/*
+ * fields.h - what a reader, a program and a filter would take out of the
+ * header fields of a verdict.
+ */
+#ifndef SAMPUL_TEST_FIELDS_H
+#define SAMPUL_TEST_FIELDS_H
+
+#include "../../smime/smime.h"
+
+/* Whether anything good is said anywhere; *text receives the fields. */
+bool	 fields_say_good(const struct verdict *verdict, char *text,
+	    size_t size);
+
+#endif
