@@ -277,3 +277,13 @@ cert_signature_is_weak(X509 *cert)
 	}
 	return bits < 128;
 }
+
+bool
+cert_allows_mail(X509 *cert)
+{
+	struct facts facts = { .cert = cert };
+
+	read_purposes(&facts);
+	ERR_clear_error();
+	return !facts.has_purposes || facts.for_mail;
+}

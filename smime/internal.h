@@ -560,6 +560,8 @@ bool	 cert_is_same(X509 *a, X509 *b);
 bool	 cert_is_self_signed(X509 *cert);
 /* Issued with a digest below SHA-256, or by an algorithm we do not know. */
 bool	 cert_signature_is_weak(X509 *cert);
+/* Whether its extended key usage, if any, has e-mail in it. */
+bool	 cert_allows_mail(X509 *cert);
 /* Whether it holds an address in any form, also one that counts for nothing. */
 bool	 cert_holds_email(X509 *cert);
 /* The last entry of that kind in UTF-8, printable; "" without. */

@@ -20,6 +20,7 @@
 
 /* Rides along as the context's application data. */
 struct walk {
+	bool		 foreign;	/* of somebody else's certificate */
 	enum revocation	 worst;
 	int		 forged_at;	/* depth of a list without signature */
 	char		 text[300];
@@ -172,6 +173,29 @@ describe(const STACK_OF(X509) *path, struct trust_result *out)
 	out->chain_count = (size_t)i;
 }
 
+/*
+ * RFC 8550 4.4.4, as it is lived: purposes of an authority bound those of what
+ * it issues. The anchor's own say nothing, it was chosen for mail (CRT-23).
+ */
+static enum cert_problem
+check_purposes(const STACK_OF(X509) *path, struct smime_error *err)
+{
+	char subject[160];
+	X509 *cert;
+	int i;
+
+	for (i = 1; i < sk_X509_num(path) - 1; i++) {
+		cert = sk_X509_value(path, i);
+		if (cert_allows_mail(cert))
+			continue;
+		cert_subject(cert, subject, sizeof(subject));
+		smime_error_setx(err, "%s: not an authority for e-mail",
+		    subject);
+		return CERT_EXTENDED_KEY_USAGE;
+	}
+	return CERT_OK;
+}
+
 static bool
 is_fault(int error)
 {
@@ -196,6 +220,8 @@ run(X509_STORE_CTX *ctx, const struct trust *trust, struct walk *walk,
 	path = X509_STORE_CTX_get0_chain(ctx);
 	describe(path, out);
 	out->problem = trust_check_signatures(path, err);
+	if (out->problem == CERT_OK && walk->foreign)
+		out->problem = check_purposes(path, err);
 	if (out->problem != CERT_OK)
 		return 0;
 	out->revocation = walk->worst;
@@ -211,7 +237,8 @@ check_path(const struct trust *trust, X509 *cert, STACK_OF(X509) *extra,
     time_t now, bool policies, struct trust_result *out,
     struct smime_error *err)
 {
-	struct walk walk = { .worst = REVOCATION_GOOD, .forged_at = -1 };
+	struct walk walk = { .foreign = policies, .worst = REVOCATION_GOOD,
+	    .forged_at = -1 };
 	STACK_OF(X509) *untrusted = NULL;
 	X509_STORE_CTX *ctx = NULL;
 	int rc = -1;

@@ -331,6 +331,8 @@ of_problem(const struct trust_result *path)
 		return VERIFY_WEAK_CHAIN;
 	case CERT_CRITICAL_EXTENSION:
 		return VERIFY_EXTENSION;
+	case CERT_EXTENDED_KEY_USAGE:
+		return VERIFY_USAGE;
 	default:
 		return path->policy ? VERIFY_CERT_POLICY : VERIFY_UNTRUSTED;
 	}
