@@ -207,10 +207,11 @@ read_trust(const struct conf *conf)
 
 static int
 service_init(struct service *service, const struct conf *conf,
-    const int *channels, size_t count, struct smime_error *err)
+    const struct channels *channels, struct smime_error *err)
 {
 	memset(service, 0, sizeof(*service));
-	service->channels = channel_pool_new(channels, count);
+	service->channels = channel_pool_new(channels[JOINT_SIGN].fds,
+	    channels[JOINT_SIGN].count);
 	/* As many as the key process keeps: reading one anew costs more than
 	 * the rest of a message together. */
 	service->checks = check_cache_new(conf->cache_size / CHECK_COST);
@@ -241,12 +242,12 @@ set_stack(void)
 }
 
 static int
-prepare(struct conf *conf, struct service *service, const int *channels,
-    size_t count, struct smime_error *err)
+prepare(struct conf *conf, struct service *service,
+    const struct channels *channels, struct smime_error *err)
 {
 	if (sandbox_harden(err) == -1 || open_socket(conf, err) == -1 ||
 	    sandbox_drop(conf->user, err) == -1 ||
-	    service_init(service, conf, channels, count, err) == -1 ||
+	    service_init(service, conf, channels, err) == -1 ||
 	    accept_limits(conf->max_connections, conf->negotiate_timeout,
 	    err) == -1)
 		return -1;
@@ -267,15 +268,14 @@ wait_for_messages(struct service *service)
 }
 
 int
-mail_process(struct conf *conf, int control, const int *channels,
-    size_t channel_count)
+mail_process(struct conf *conf, int control, const struct channels *channels)
 {
 	static struct service service;
 	struct smime_error err = { "" };
 
 	conf_replace(conf_ref(conf));
 	callbacks_use(&service);
-	if (prepare(conf, &service, channels, channel_count, &err) == -1 ||
+	if (prepare(conf, &service, channels, &err) == -1 ||
 	    control_start(control, apply, stop, &err) == -1) {
 		log_error("%s", err.text);
 		return EX_UNAVAILABLE;

@@ -472,20 +472,35 @@ int	 sandbox_enter(enum sandbox_role role, const struct conf *conf,
 /* -------------------------------------------------------- supervise.c --- */
 
 /*
- * Starts the key process and the mail process, watches and restarts them,
+ * Starts the children that the configuration wants, watches and restarts them,
  * passes reloads on; returns the exit status when told to stop.
  */
 int	 supervise(struct conf *conf, const char *file, bool foreground);
 
 /*
+ * What joins two kinds of children (kinds.c): SEQPACKET socket pairs, made
+ * before the forks, one request and one answer at a time on each.
+ */
+enum joint_name {
+	JOINT_SIGN		/* the mail process asks the key process */
+};
+
+/* One side's ends of a joint; none when the other kind is not wanted. */
+struct channels {
+	int	*fds;
+	size_t	 count;
+};
+
+/*
  * A child's life: called in the fork with its end of the control socket, on
  * which the supervisor sends configuration texts; end of file means stop.
- * Neither returns to the supervisor's code: the result is the exit status.
+ * channels is indexed by joint_name, without what joins others. None returns
+ * to the supervisor's code: the result is the exit status.
  */
-int	 mail_process(struct conf *conf, int control, const int *channels,
-	    size_t channel_count);		/* mail.c */
-int	 key_process(struct conf *conf, int control, const int *channels,
-	    size_t channel_count);		/* keys/keyd.c */
+int	 mail_process(struct conf *conf, int control,
+	    const struct channels *channels);	/* mail.c */
+int	 key_process(struct conf *conf, int control,
+	    const struct channels *channels);	/* keys/keyd.c */
 
 /*
  * A thread of the child that reads configuration texts from control and calls

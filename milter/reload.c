@@ -1,8 +1,9 @@
 /*
  * reload.c - a new configuration for the supervisor and its children.
  *
- * Read and checked as for a start; then handed to the key process, which may
- * refuse, and to the mail process. Nothing changes unless all agree.
+ * Read and checked as for a start; then handed to the children, each of which
+ * may refuse. Nothing changes unless all agree. Where the new configuration
+ * wants another set of children, they are replaced instead.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -72,30 +73,45 @@ hand_over(struct supervisor *s, unsigned which, const struct conf *conf,
 	    LIMIT, stop_is_pending, &reason);
 	free(text);
 	if (result != CONTROL_DONE)
-		smime_error_setx(err, "the %s: %s",
-		    s->set.children[which].name, reason.text);
+		smime_error_setx(err, "the %s: %s", kinds[which].name,
+		    reason.text);
+	return result;
+}
+
+/* Who has taken the new one gets the old one back, in the opposite order. */
+static enum control_result
+take_back(struct supervisor *s, unsigned which)
+{
+	struct smime_error ignored = { "" };
+	enum control_result result = CONTROL_NO;
+
+	while (which-- > 0)
+		if (s->set.children[which].wanted &&
+		    hand_over(s, which, s->conf, &ignored) != CONTROL_DONE)
+			result = CONTROL_BROKEN;
 	return result;
 }
 
 /*
- * First the key process, which is the one that may refuse; then the mail
- * process. Should that one refuse, the key process gets the old one back, so
- * that both always work by the same configuration. When a child does not
- * answer at all, the set is replaced.
+ * In the order of their start: who is asked before who asks. All work by the
+ * same configuration, whoever refuses a new one. When a child does not answer
+ * at all, the set is replaced.
  */
 static int
-hand_to_both(struct supervisor *s, struct conf *fresh, struct smime_error *err)
+hand_to_all(struct supervisor *s, struct conf *fresh, struct smime_error *err)
 {
-	struct smime_error ignored = { "" };
-	enum control_result result;
+	enum control_result result = CONTROL_DONE;
+	unsigned which;
 
-	result = hand_over(s, CHILD_KEYS, fresh, err);
-	if (result == CONTROL_DONE) {
-		result = hand_over(s, CHILD_MAIL, fresh, err);
-		if (result == CONTROL_NO && hand_over(s, CHILD_KEYS, s->conf,
-		    &ignored) != CONTROL_DONE)
-			result = CONTROL_BROKEN;
+	for (which = 0; which < kind_count; which++) {
+		if (!s->set.children[which].wanted)
+			continue;
+		result = hand_over(s, which, fresh, err);
+		if (result != CONTROL_DONE)
+			break;
 	}
+	if (result == CONTROL_NO)
+		result = take_back(s, which);
 	if (result == CONTROL_BROKEN)
 		supervise_await_death(s);
 	return result == CONTROL_DONE ? 0 : -1;
@@ -104,9 +120,14 @@ hand_to_both(struct supervisor *s, struct conf *fresh, struct smime_error *err)
 static void
 take(struct supervisor *s, struct conf *fresh)
 {
-	conf_each_restart(s->conf, fresh, log_restart_setting, NULL);
-	conf_unref(s->conf);
+	struct conf *former = s->conf;
+
+	conf_each_restart(former, fresh, log_restart_setting, NULL);
 	s->conf = fresh;
+	if (s->state == RUNNING && !set_fits(&s->set, fresh))
+		supervise_renew(s, former);
+	else
+		conf_unref(former);
 	log_set_level(fresh->log_level);
 	log_info("reload ok generation=%u", fresh->generation);
 }
@@ -122,7 +143,7 @@ supervise_reload(struct supervisor *s)
 	    (long long)supervise_now() * 1000);
 	fresh = read_new(s, &err);
 	if (fresh != NULL && s->state == RUNNING &&
-	    hand_to_both(s, fresh, &err) == -1) {
+	    set_fits(&s->set, fresh) && hand_to_all(s, fresh, &err) == -1) {
 		conf_unref(fresh);
 		fresh = NULL;
 	}

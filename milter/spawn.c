@@ -1,8 +1,8 @@
 /*
- * spawn.c - a set of one key process and one mail process, and the channels
- * between them.
+ * spawn.c - a set of child processes, one of each kind that is wanted, and the
+ * channels between them.
  *
- * Both are plain forks, with no exec between: the configuration is there
+ * All are plain forks, with no exec between: the configuration is there
  * already, and nothing has to be found again or passed by name.
  */
 #include <sys/prctl.h>
@@ -18,19 +18,6 @@
 
 #include "supervise.h"
 
-static const struct {
-	const char	*name;
-	const char	*ident;
-	const char	*comm;
-	int		(*run)(struct conf *conf, int control,
-			    const int *channels, size_t channel_count);
-} kinds[CHILDREN] = {
-	[CHILD_KEYS] = { "key process", "sampul-milter/keys", "sampul-keys",
-	    key_process },
-	[CHILD_MAIL] = { "mail process", "sampul-milter/mail", "sampul-mail",
-	    mail_process },
-};
-
 static void
 close_one(int *fd)
 {
@@ -40,14 +27,30 @@ close_one(int *fd)
 }
 
 static void
-close_channels(struct process_set *set, unsigned side)
+close_ends(struct channels *ends)
 {
-	size_t i;
+	while (ends->count > 0)
+		close_one(&ends->fds[--ends->count]);
+	free(ends->fds);
+	ends->fds = NULL;
+}
 
-	for (i = 0; set->channels[side] != NULL && i < set->channel_count; i++)
-		close_one(&set->channels[side][i]);
-	free(set->channels[side]);
-	set->channels[side] = NULL;
+static unsigned
+side_of(const struct joint *joint, unsigned side)
+{
+	return side == SERVER ? joint->server : joint->client;
+}
+
+/* Of all channels, those ends that are (or are not) a child's own. */
+static void
+close_channels(struct process_set *set, unsigned which, bool own)
+{
+	unsigned i, side;
+
+	for (i = 0; i < joint_count; i++)
+		for (side = 0; side < SIDES; side++)
+			if ((side_of(&joints[i], side) == which) == own)
+				close_ends(&set->ends[side][i]);
 }
 
 void
@@ -55,55 +58,70 @@ set_close(struct process_set *set)
 {
 	unsigned which;
 
-	for (which = 0; which < CHILDREN; which++) {
-		close_channels(set, which);
+	for (which = 0; which < kind_count; which++) {
+		close_channels(set, which, true);
 		close_one(&set->children[which].control);
 		set->children[which].ready = set->children[which].told = false;
 	}
-	set->channel_count = 0;
 }
 
-static size_t
-wanted_channels(const struct conf *conf)
+static bool
+is_wanted(unsigned which, const struct conf *conf)
 {
-	long cores;
+	return kinds[which].is_wanted == NULL || kinds[which].is_wanted(conf);
+}
 
-	if (conf->key_threads > 0)
-		return conf->key_threads;
-	cores = sysconf(_SC_NPROCESSORS_ONLN);
-	if (cores < 1)
-		cores = 1;
-	return cores > 128 ? 256 : (size_t)cores * 2;
+bool
+set_fits(const struct process_set *set, const struct conf *conf)
+{
+	unsigned which;
+
+	for (which = 0; which < kind_count; which++)
+		if (is_wanted(which, conf) != set->children[which].wanted)
+			return false;
+	return true;
+}
+
+static int
+open_joint(struct process_set *set, unsigned which, size_t count,
+    struct smime_error *err)
+{
+	struct channels *server = &set->ends[SERVER][which];
+	struct channels *client = &set->ends[CLIENT][which];
+	int pair[2];
+	size_t i;
+
+	server->fds = malloc(count * sizeof(int));
+	client->fds = malloc(count * sizeof(int));
+	if (server->fds == NULL || client->fds == NULL)
+		return smime_error_set(err, "channels");
+	for (i = 0; i < count; i++) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		    pair) == -1)
+			return smime_error_set(err, "channels");
+		server->fds[server->count++] = pair[0];
+		client->fds[client->count++] = pair[1];
+	}
+	return 0;
 }
 
 int
 set_open(struct process_set *set, const struct conf *conf,
     struct smime_error *err)
 {
-	size_t i, count = wanted_channels(conf);
-	unsigned which;
-	int pair[2];
+	unsigned i;
 
-	for (which = 0; which < CHILDREN; which++) {
-		set->children[which] = (struct child){
-		    .name = kinds[which].name, .control = -1 };
-		set->channels[which] = malloc(count * sizeof(int));
-		if (set->channels[which] == NULL) {
-			smime_error_set(err, "channels");
+	for (i = 0; i < kind_count; i++)
+		set->children[i] = (struct child){ .control = -1,
+		    .wanted = is_wanted(i, conf) };
+	for (i = 0; i < joint_count; i++) {
+		if (!set->children[joints[i].server].wanted ||
+		    !set->children[joints[i].client].wanted)
+			continue;
+		if (open_joint(set, i, joints[i].count(conf), err) == -1) {
 			set_close(set);
 			return -1;
 		}
-	}
-	for (i = 0; i < count; i++) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-		    pair) == -1) {
-			smime_error_set(err, "channels");
-			set_close(set);
-			return -1;
-		}
-		set->channels[CHILD_KEYS][i] = pair[0];
-		set->channels[CHILD_MAIL][i] = pair[1];
-		set->channel_count = i + 1;
 	}
 	return 0;
 }
@@ -127,11 +145,26 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Its own ends, and empty places for what joins others. */
+static void
+own_channels(const struct process_set *set, unsigned which,
+    struct channels *out)
+{
+	unsigned i, side;
+
+	memset(out, 0, sizeof(*out) * JOINTS_MAX);
+	for (i = 0; i < joint_count; i++)
+		for (side = 0; side < SIDES; side++)
+			if (side_of(&joints[i], side) == which)
+				out[i] = set->ends[side][i];
+}
+
 static void __attribute__((noreturn))
 child_main(struct process_set *set, unsigned which, int control,
     struct conf *conf, pid_t supervisor)
 {
-	unsigned other = which == CHILD_KEYS ? CHILD_MAIL : CHILD_KEYS;
+	struct channels channels[JOINTS_MAX];
+	unsigned i;
 	int status;
 
 	setsid();
@@ -141,15 +174,16 @@ child_main(struct process_set *set, unsigned which, int control,
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != supervisor)
 		_exit(EX_TEMPFAIL);
-	close_channels(set, other);
-	close_one(&set->children[other].control);
+	close_channels(set, which, false);
+	for (i = 0; i < kind_count; i++)
+		close_one(&set->children[i].control);
 	close_one(&set->signal_fd);
 	daemon_close();
 	unsetenv("NOTIFY_SOCKET");
 	log_open(kinds[which].ident, set->foreground, conf->log_level);
 	reset_signals();
-	status = kinds[which].run(conf, control, set->channels[which],
-	    set->channel_count);
+	own_channels(set, which, channels);
+	status = kinds[which].run(conf, control, channels);
 	fflush(NULL);
 	_exit(status);
 }
@@ -181,6 +215,6 @@ set_start(struct process_set *set, unsigned which, struct conf *conf,
 	child->control = pair[0];
 	child->ready = child->told = child->killed = false;
 	/* its ends are the child's now; with none left here, a death shows */
-	close_channels(set, which);
+	close_channels(set, which, true);
 	return 0;
 }

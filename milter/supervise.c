@@ -1,16 +1,17 @@
 /*
- * supervise.c - starts, watches and restarts the key process and the mail
- * process, and passes reloads on.
+ * supervise.c - starts, watches and restarts the child processes, and passes
+ * reloads on.
  *
  * One loop around poll(2), with signals as a descriptor, so that nothing runs
  * in a signal handler and a slow child holds up nobody:
  *
  *	STARTING -> RUNNING -> STOPPING -> WAITING -> STARTING ...
  *
- * The key process is started first; the mail process, which brings the milter
- * socket, when that one is ready. When either ends, both are replaced, because
- * the channels between them were made before the fork. The mail process is
- * stopped first, so that its last messages can still be signed.
+ * Children are started one after the other, in the order of kinds.c: the key
+ * process first; the mail process, which brings the milter socket, last, when
+ * all others are ready. When one ends, all are replaced, because the channels
+ * between them were made before the fork. The mail process is stopped first,
+ * so that its last messages can still be signed.
  */
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -48,6 +50,20 @@ enter(struct supervisor *s, enum state state, int64_t limit)
 
 /* ------------------------------------------------------ start and stop --- */
 
+/* A reload that the children could not start with is undone. */
+static void
+fall_back(struct supervisor *s)
+{
+	if (s->former == NULL)
+		return;
+	log_error("reload: no start with generation %u; going back to %u",
+	    s->conf->generation, s->former->generation);
+	conf_unref(s->conf);
+	s->conf = s->former;
+	s->former = NULL;
+	log_set_level(s->conf->log_level);
+}
+
 static void
 begin_wait(struct supervisor *s)
 {
@@ -65,6 +81,12 @@ begin_wait(struct supervisor *s)
 		enter(s, FINISHED, 0);
 		return;
 	}
+	if (s->renewing) {
+		s->renewing = false;
+		enter(s, WAITING, 1);
+		return;
+	}
+	fall_back(s);
 	log_info("starting again in %lld ms", (long long)s->backoff);
 	notify("STATUS=Restarting after a failure");
 	enter(s, WAITING, s->backoff);
@@ -73,15 +95,23 @@ begin_wait(struct supervisor *s)
 		s->backoff = BACKOFF_MAX;
 }
 
-/* The one to be stopped next: mail before keys; NULL when both are gone. */
+/* The one to be stopped next: who asks before who is asked; NULL when all are
+ * gone. */
 static struct child *
 next_to_stop(struct supervisor *s)
 {
-	if (s->set.children[CHILD_MAIL].pid > 0)
-		return &s->set.children[CHILD_MAIL];
-	if (s->set.children[CHILD_KEYS].pid > 0)
-		return &s->set.children[CHILD_KEYS];
+	unsigned which;
+
+	for (which = kind_count; which-- > 0;)
+		if (s->set.children[which].pid > 0)
+			return &s->set.children[which];
 	return NULL;
+}
+
+static const char *
+name_of(const struct supervisor *s, const struct child *child)
+{
+	return kinds[child - s->set.children].name;
 }
 
 static void
@@ -109,18 +139,27 @@ begin_stop(struct supervisor *s)
 	}
 }
 
-static void
-start_child(struct supervisor *s, unsigned which)
+/* Starts the next that is wanted and not there; false when none is left. */
+static bool
+start_next(struct supervisor *s)
 {
 	struct smime_error err = { "" };
+	unsigned which;
 
+	for (which = 0; which < kind_count; which++)
+		if (s->set.children[which].wanted &&
+		    s->set.children[which].pid == 0)
+			break;
+	if (which == kind_count)
+		return false;
 	s->deadline = supervise_now() + START_LIMIT;
 	if (set_start(&s->set, which, s->conf, &err) == -1) {
-		log_error("cannot start the %s: %s",
-		    s->set.children[which].name, err.text);
+		log_error("cannot start the %s: %s", kinds[which].name,
+		    err.text);
 		s->status = EX_OSERR;
 		begin_stop(s);
 	}
+	return true;
 }
 
 static void
@@ -136,36 +175,63 @@ begin_start(struct supervisor *s)
 		begin_stop(s);
 		return;
 	}
-	start_child(s, CHILD_KEYS);
+	start_next(s);
+}
+
+/* " mail_pid=7 key_pid=6" */
+static void
+list_pids(const struct supervisor *s, char *out, size_t size)
+{
+	unsigned which;
+	size_t len = 0;
+
+	*out = '\0';
+	for (which = kind_count; which-- > 0;)
+		if (s->set.children[which].pid > 0 && len < size)
+			len += (size_t)snprintf(out + len, size - len,
+			    " %s=%ld", kinds[which].pid_word,
+			    (long)s->set.children[which].pid);
 }
 
 static void
 became_ready(struct supervisor *s, struct child *child)
 {
+	char pids[KINDS_MAX * 32];
+
 	child->ready = true;
-	log_debug("the %s (pid %ld) is ready", child->name, (long)child->pid);
-	if (s->state != STARTING)
+	log_debug("the %s (pid %ld) is ready", name_of(s, child),
+	    (long)child->pid);
+	if (s->state != STARTING || start_next(s))
 		return;
-	if (child == &s->set.children[CHILD_KEYS]) {
-		start_child(s, CHILD_MAIL);
-		return;
-	}
 	enter(s, RUNNING, HEALTHY);
 	s->served = true;
+	conf_unref(s->former);
+	s->former = NULL;
 	daemon_report(0);
-	log_info("serving milter.socket=%s generation=%u mail_pid=%ld "
-	    "key_pid=%ld", s->conf->socket, s->conf->generation,
-	    (long)s->set.children[CHILD_MAIL].pid,
-	    (long)s->set.children[CHILD_KEYS].pid);
+	list_pids(s, pids, sizeof(pids));
+	log_info("serving milter.socket=%s generation=%u%s", s->conf->socket,
+	    s->conf->generation, pids);
 	notify("READY=1\nSTATUS=Serving, configuration generation %u",
 	    s->conf->generation);
+}
+
+/* The new set is started without delay, and waited for as for any other. */
+void
+supervise_renew(struct supervisor *s, struct conf *former)
+{
+	log_info("reload: other processes are wanted; all are started anew");
+	conf_unref(s->former);
+	s->former = former;
+	s->renewing = true;
+	begin_stop(s);
 }
 
 /* --------------------------------------------------------------- deaths --- */
 
 /*
- * Whether an end is what was asked for, or follows from another's: the key
- * process ends well when the mail process has let go of their channels. What
+ * Whether an end is what was asked for, or follows from another's: a server,
+ * such as the key process, ends well when its clients have let go of their
+ * channels. The last kind is nobody's server. What
  * dies of anything else has to be told even when it was told to stop: of two
  * that die together the one to blame may be found second.
  */
@@ -173,7 +239,7 @@ static bool
 is_expected(const struct supervisor *s, const struct child *child, int status)
 {
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-	    child == &s->set.children[CHILD_KEYS] && child->ready)
+	    child != &s->set.children[kind_count - 1] && child->ready)
 		return true;
 	if (!child->told)
 		return false;
@@ -191,11 +257,11 @@ report_death(struct supervisor *s, const struct child *child, int status)
 
 	if (WIFSIGNALED(status))
 		log_error("the %s (pid %ld) was killed by signal %d (%s)",
-		    child->name, (long)child->pid, WTERMSIG(status),
+		    name_of(s, child), (long)child->pid, WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
 	else
 		log_error("the %s (pid %ld) ended with status %d",
-		    child->name, (long)child->pid, code);
+		    name_of(s, child), (long)child->pid, code);
 	s->blamed = true;
 	if (!s->served && s->status == 0)
 		s->status = code != 0 ? code : EX_TEMPFAIL;
@@ -207,7 +273,7 @@ child_died(struct supervisor *s, struct child *child, int status)
 	if (!is_expected(s, child, status))
 		report_death(s, child, status);
 	else
-		log_debug("the %s (pid %ld) ended", child->name,
+		log_debug("the %s (pid %ld) ended", name_of(s, child),
 		    (long)child->pid);
 	child->pid = 0;
 	child->ready = false;
@@ -225,9 +291,24 @@ reap(struct supervisor *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (i = 0; i < CHILDREN; i++)
+		for (i = 0; i < kind_count; i++)
 			if (s->set.children[i].pid == pid)
 				child_died(s, &s->set.children[i], status);
+}
+
+/* A server that ended well although its clients live is told of too. */
+static void
+blame_the_first(const struct supervisor *s)
+{
+	unsigned which;
+
+	if (s->blamed || s->set.children[kind_count - 1].pid == 0)
+		return;
+	for (which = 0; which < kind_count; which++)
+		if (s->set.children[which].wanted &&
+		    s->set.children[which].pid == 0)
+			log_error("the %s ended and nobody asked it to",
+			    kinds[which].name);
 }
 
 /*
@@ -247,10 +328,7 @@ supervise_await_death(struct supervisor *s)
 		nanosleep(&moment, NULL);
 		reap(s);
 	}
-	if (s->set.children[CHILD_MAIL].pid > 0 &&
-	    s->set.children[CHILD_KEYS].pid == 0 && !s->blamed)
-		log_error("the %s ended and nobody asked it to",
-		    s->set.children[CHILD_KEYS].name);
+	blame_the_first(s);
 	begin_stop(s);
 }
 
@@ -301,7 +379,8 @@ read_control(struct supervisor *s, struct child *child)
 		return;
 	}
 	if (n == 1)
-		log_error("the %s says what it was not asked", child->name);
+		log_error("the %s says what it was not asked",
+		    name_of(s, child));
 	close(child->control);
 	child->control = -1;
 	supervise_await_death(s);
@@ -326,7 +405,7 @@ deadline_passed(struct supervisor *s)
 		if ((child = next_to_stop(s)) == NULL)
 			break;
 		log_warning("the %s (pid %ld) does not stop; killing it",
-		    child->name, (long)child->pid);
+		    name_of(s, child), (long)child->pid);
 		child->killed = true;
 		kill(child->pid, SIGKILL);
 		s->deadline = supervise_now() + STOP_LIMIT;
@@ -342,21 +421,21 @@ deadline_passed(struct supervisor *s)
 static void
 wait_for_events(struct supervisor *s)
 {
-	struct pollfd fds[1 + CHILDREN];
+	struct pollfd fds[1 + KINDS_MAX];
 	int64_t left = s->deadline != 0 ? s->deadline - supervise_now() : -1;
 	unsigned i;
 
 	fds[0] = (struct pollfd){ .fd = s->set.signal_fd, .events = POLLIN };
-	for (i = 0; i < CHILDREN; i++)
+	for (i = 0; i < kind_count; i++)
 		fds[1 + i] = (struct pollfd){ .events = POLLIN,
 		    .fd = s->set.children[i].control };
 	if (s->deadline != 0 && left < 0)
 		left = 0;
-	if (poll(fds, 1 + CHILDREN, (int)left) == -1 && errno != EINTR)
+	if (poll(fds, 1 + kind_count, (int)left) == -1 && errno != EINTR)
 		log_error("poll: %m");
 	if (fds[0].revents != 0)
 		read_signals(s);
-	for (i = 0; i < CHILDREN; i++)
+	for (i = 0; i < kind_count; i++)
 		if (fds[1 + i].revents != 0 &&
 		    s->set.children[i].control == fds[1 + i].fd &&
 		    fds[1 + i].fd != -1)
@@ -429,7 +508,7 @@ supervise(struct conf *conf, const char *file, bool foreground)
 
 	s.set.foreground = foreground;
 	s.set.signal_fd = -1;
-	for (i = 0; i < CHILDREN; i++)
+	for (i = 0; i < KINDS_MAX; i++)
 		s.set.children[i].control = -1;
 	if (s.conf->generation == 0)
 		s.conf->generation = 1;
@@ -449,6 +528,7 @@ supervise(struct conf *conf, const char *file, bool foreground)
 	daemon_remove_pid_file(conf->pid_file);
 	if (s.set.signal_fd != -1)
 		close(s.set.signal_fd);
+	conf_unref(s.former);
 	conf_unref(s.conf);
 	return s.status;
 }

@@ -28,24 +28,50 @@ void	 daemon_remove_pid_file(const char *file);
 /* In a fork: gives up what belongs to the supervisor. */
 void	 daemon_close(void);
 
+/* ------------------------------------------------------------- kinds.c --- */
+
+/* A child process; in the order in which they are started. */
+struct kind {
+	const char	*name;		/* in sentences */
+	const char	*pid_word;	/* "key_pid" of the log's "serving" line */
+	const char	*ident;		/* of its own log lines */
+	const char	*comm;		/* as ps(1) shows it */
+	bool		(*is_wanted)(const struct conf *conf);	/* NULL always */
+	int		(*run)(struct conf *conf, int control,
+			    const struct channels *channels);
+};
+#define KINDS_MAX	8
+#define JOINTS_MAX	8
+
+/* Two kinds that talk: nothing joins them unless both are wanted. */
+struct joint {
+	unsigned	 server;	/* is asked; stands above client */
+	unsigned	 client;
+	size_t		(*count)(const struct conf *conf);
+};
+
+extern const struct kind kinds[];
+extern const unsigned kind_count;
+extern const struct joint joints[];	/* by joint_name */
+extern const unsigned joint_count;
+
 /* ------------------------------------------------------------- spawn.c --- */
 
 struct child {
-	const char	*name;
 	pid_t		 pid;		/* 0 when there is none */
 	int		 control;	/* -1 when there is none */
+	bool		 wanted;	/* in this set */
 	bool		 ready;
 	bool		 told;		/* got SIGTERM */
 	bool		 killed;	/* got SIGKILL, from us */
 };
 
-enum { CHILD_KEYS, CHILD_MAIL, CHILDREN };
+enum { SERVER, CLIENT, SIDES };
 
-/* One key process and one mail process with what joins them. */
+/* One process of each wanted kind, with what joins them. */
 struct process_set {
-	struct child	 children[CHILDREN];
-	int		*channels[CHILDREN];	/* each side's ends; -1 closed */
-	size_t		 channel_count;
+	struct child	 children[KINDS_MAX];
+	struct channels	 ends[SIDES][JOINTS_MAX];	/* what is still open here */
 	int		 signal_fd;
 	bool		 foreground;
 };
@@ -53,11 +79,13 @@ struct process_set {
 /* Makes the channels; nothing is started. */
 int	 set_open(struct process_set *set, const struct conf *conf,
 	    struct smime_error *err);
-/* Forks one of the two. */
+/* Forks one of them. */
 int	 set_start(struct process_set *set, unsigned which, struct conf *conf,
 	    struct smime_error *err);
 /* Closes what is left of channels and control sockets. */
 void	 set_close(struct process_set *set);
+/* Whether conf wants the very kinds that the set was opened with. */
+bool	 set_fits(const struct process_set *set, const struct conf *conf);
 
 /* ----------------------------------------------------------- control.c --- */
 
@@ -87,6 +115,7 @@ enum state { STARTING, RUNNING, STOPPING, WAITING, FINISHED };
 
 struct supervisor {
 	struct conf		*conf;
+	struct conf		*former;	/* until a new set serves */
 	const char		*file;
 	struct process_set	 set;
 	enum state		 state;
@@ -94,6 +123,7 @@ struct supervisor {
 	int64_t			 backoff;
 	bool			 stop;		/* told to end */
 	bool			 reload;	/* told to reload */
+	bool			 renewing;	/* stops for a new set */
 	bool			 broken;	/* a child ended unasked */
 	bool			 blamed;	/* and the log says which */
 	bool			 served;	/* was RUNNING once */
@@ -104,6 +134,11 @@ struct supervisor {
 int64_t	 supervise_now(void);
 /* After a child broke off: gives it a moment to be seen dead, then stops. */
 void	 supervise_await_death(struct supervisor *s);
+/*
+ * Replaces the children after a reload that wants other kinds; should the new
+ * ones not start, former (taken over) is gone back to.
+ */
+void	 supervise_renew(struct supervisor *s, struct conf *former);
 /* Reads the configuration again; see reload.c. */
 void	 supervise_reload(struct supervisor *s);
 

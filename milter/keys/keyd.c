@@ -50,8 +50,7 @@ static struct {
 	struct served	*served;	/* the current one */
 	struct rate	*rate;
 	struct secret	 secret;
-	const int	*channels;
-	size_t		 channel_count;
+	struct channels	 channels;	/* to the mail process */
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct served *
@@ -402,8 +401,8 @@ stop(void)
 {
 	size_t i;
 
-	for (i = 0; i < process.channel_count; i++)
-		shutdown(process.channels[i], SHUT_RD);
+	for (i = 0; i < process.channels.count; i++)
+		shutdown(process.channels.fds[i], SHUT_RD);
 }
 
 /* As root: what the unprivileged user may not read or make. */
@@ -438,8 +437,8 @@ start_threads(struct server *servers, struct smime_error *err)
 	if (pthread_attr_init(&attr) != 0)
 		return smime_error_setx(err, "cannot start threads");
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	for (i = 0; i < process.channel_count; i++) {
-		servers[i].fd = process.channels[i];
+	for (i = 0; i < process.channels.count; i++) {
+		servers[i].fd = process.channels.fds[i];
 		rc = pthread_create(&servers[i].thread, &attr, serve,
 		    &servers[i]);
 		if (rc != 0) {
@@ -452,16 +451,14 @@ start_threads(struct server *servers, struct smime_error *err)
 }
 
 int
-key_process(struct conf *conf, int control, const int *channels,
-    size_t channel_count)
+key_process(struct conf *conf, int control, const struct channels *channels)
 {
 	struct smime_error err = { "" };
 	struct server *servers;
 	size_t i;
 
-	process.channels = channels;
-	process.channel_count = channel_count;
-	servers = calloc(channel_count, sizeof(*servers));
+	process.channels = channels[JOINT_SIGN];
+	servers = calloc(process.channels.count, sizeof(*servers));
 	if (servers == NULL || prepare(conf_ref(conf), &err) != 0 ||
 	    start_threads(servers, &err) != 0 ||
 	    control_start(control, apply, stop, &err) != 0) {
@@ -473,7 +470,7 @@ key_process(struct conf *conf, int control, const int *channels,
 		log_error("the key process lost its supervisor");
 		return EX_OSERR;
 	}
-	for (i = 0; i < channel_count; i++)
+	for (i = 0; i < process.channels.count; i++)
 		pthread_join(servers[i].thread, NULL);
 	free(servers);
 	return EX_OK;

@@ -106,12 +106,14 @@ read_conf(void)
 
 /* What it logged is left behind in a file. */
 static void
-child(int control, const int *channels)
+child(int control, int *fds)
 {
+	const struct channels channels[] = {
+		[JOINT_SIGN] = { fds, CHANNELS } };
 	int status;
 
 	seen_log_clear();
-	status = key_process(read_conf(), control, channels, CHANNELS);
+	status = key_process(read_conf(), control, channels);
 	write_whole(pki_path("log"), seen_log(), strlen(seen_log()));
 	_exit(status);
 }

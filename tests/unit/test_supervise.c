@@ -1,6 +1,8 @@
 /*
- * The supervisor as a process, with a key process and a mail process of the
- * test's own: mail_process and key_process below stand for the product's.
+ * The supervisor as a process, with kinds of children of the test's own: the
+ * tables below stand for those of kinds.c. Two of the four are there only when
+ * the configuration wants them: by "language" and "mode", for want of a better
+ * setting.
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -24,27 +26,29 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/supervise.h"
 
 enum behaviour { GOOD, FAIL_START, REFUSE, HANG, DEAF, QUIT };
 
 /* What the forked processes tell the test, and it tells them. */
 static struct shared {
-	volatile int		starts[2];	/* keys, mail */
-	volatile pid_t		pids[2];
-	volatile int		applied[2];
-	volatile unsigned	max_recipients[2];
-	volatile int		files[2];	/* open descriptors */
-	volatile enum behaviour	behaviour[2];
+	volatile int		starts[KINDS_MAX];
+	volatile pid_t		pids[KINDS_MAX];
+	volatile int		applied[KINDS_MAX];
+	volatile unsigned	max_recipients[KINDS_MAX];
+	volatile int		files[KINDS_MAX];	/* open descriptors */
+	volatile enum behaviour	behaviour[KINDS_MAX];
 	volatile int		answered;	/* over a channel */
+	volatile int		asked[2];	/* of TOKEN, of SUBMIT */
 } *shared;
 
-enum { KEYS, MAIL };
+enum { TOKEN, KEYS, SUBMIT, MAIL };
+enum { SIGN, USE_TOKEN, PASS_FILE };
 
 static char dir[] = "/tmp/sampul-supervise-XXXXXX";
 static char conf_path[128], log_path[128], pid_path[128];
 static pid_t supervisor;
-static int self;	/* KEYS or MAIL in a fake */
+static int self;	/* TOKEN, KEYS, ... in a fake */
 
 /* ---------------------------------------------------------------- fakes --- */
 
@@ -103,20 +107,89 @@ fake_begin(int who, struct conf *conf, int control)
 	return 0;
 }
 
-int
-key_process(struct conf *conf, int control, const int *channels, size_t count)
+/* Asked for one octet and a descriptor, which it writes to; ends well when
+ * nobody is left to ask. */
+static int
+fake_server(int who, unsigned which, struct conf *conf, int control,
+    const struct channels *channels)
+{
+	char octet, room[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &octet, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = room };
+	int fd;
+
+	if (fake_begin(who, conf, control) == -1)
+		return 69;
+	control_ready(control);
+	for (;;) {
+		msg.msg_controllen = sizeof(room);
+		if (recvmsg(channels[which].fds[0], &msg, MSG_CMSG_CLOEXEC) <=
+		    0)
+			return 0;
+		if (CMSG_FIRSTHDR(&msg) == NULL)
+			return 65;
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+		if (write(fd, &octet, 1) != 1)
+			return 65;
+		close(fd);
+		shared->asked[who == SUBMIT]++;
+	}
+}
+
+static int
+fake_token(struct conf *conf, int control, const struct channels *channels)
+{
+	return fake_server(TOKEN, USE_TOKEN, conf, control, channels);
+}
+
+static int
+fake_submit(struct conf *conf, int control, const struct channels *channels)
+{
+	return fake_server(SUBMIT, PASS_FILE, conf, control, channels);
+}
+
+/* Hands one end of a pipe over, and waits for what comes out of the other. */
+static void
+ask_server(const struct channels *channels)
+{
+	char octet = 'x', room[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &octet, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = room, .msg_controllen = sizeof(room) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+	int fds[2];
+
+	if (channels->count == 0)
+		return;
+	if (pipe2(fds, O_CLOEXEC) == -1)
+		_exit(71);
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(head), &fds[1], sizeof(int));
+	if (sendmsg(channels->fds[0], &msg, MSG_NOSIGNAL) != 1)
+		_exit(71);
+	close(fds[1]);
+	if (read(fds[0], &octet, 1) != 1)
+		_exit(71);
+	close(fds[0]);
+}
+
+static int
+fake_keys(struct conf *conf, int control, const struct channels *channels)
 {
 	struct key_request request;
 	struct key_answer answer = { .status = KEY_NO_IDENTITY };
 	unsigned char buf[CHANNEL_REQUEST_MAX];
 	ssize_t n;
 
-	(void)count;
 	if (fake_begin(KEYS, conf, control) == -1)
 		return 69;
+	ask_server(&channels[USE_TOKEN]);
 	control_ready(control);
 	for (;;) {
-		n = recv(channels[0], buf, sizeof(buf), 0);
+		n = recv(channels[SIGN].fds[0], buf, sizeof(buf), 0);
 		/* as the real one does */
 		if (n == 0 && shared->behaviour[KEYS] == GOOD)
 			return 0;
@@ -129,12 +202,12 @@ key_process(struct conf *conf, int control, const int *channels, size_t count)
 		snprintf(answer.reason, sizeof(answer.reason), "%s",
 		    request.queue_id);
 		n = channel_put_answer(&answer, buf, sizeof(buf));
-		send(channels[0], buf, (size_t)n, MSG_NOSIGNAL);
+		send(channels[SIGN].fds[0], buf, (size_t)n, MSG_NOSIGNAL);
 	}
 }
 
-int
-mail_process(struct conf *conf, int control, const int *channels, size_t count)
+static int
+fake_mail(struct conf *conf, int control, const struct channels *channels)
 {
 	struct key_request request = { .queue_id = "4Fq1",
 	    .address = "budi@dinkes.pekalongankab.go.id" };
@@ -144,17 +217,55 @@ mail_process(struct conf *conf, int control, const int *channels, size_t count)
 
 	if (fake_begin(MAIL, conf, control) == -1)
 		return 69;
-	pool = channel_pool_new(channels, 1);
-	(void)count;
+	pool = channel_pool_new(channels[SIGN].fds, 1);
 	if (channel_ask(pool, &request, 5, &answer, &err) == 0 &&
 	    strcmp(answer.reason, "4Fq1") == 0)
 		shared->answered++;
 	key_answer_clear(&answer);
+	ask_server(&channels[PASS_FILE]);
 	control_ready(control);
 	while (shared->behaviour[MAIL] != QUIT)
 		usleep(20000);
 	return 75;
 }
+
+static bool
+wants_token(const struct conf *conf)
+{
+	return conf->language == LANGUAGE_EN;
+}
+
+static bool
+wants_submit(const struct conf *conf)
+{
+	return conf->mode == MODE_OBSERVE;
+}
+
+const struct kind kinds[] = {
+	[TOKEN] = { "token process", "token_pid", "token", "fake-token",
+	    wants_token, fake_token },
+	[KEYS] = { "key process", "key_pid", "keys", "fake-keys", NULL,
+	    fake_keys },
+	[SUBMIT] = { "submit process", "submit_pid", "submit", "fake-submit",
+	    wants_submit, fake_submit },
+	[MAIL] = { "mail process", "mail_pid", "mail", "fake-mail", NULL,
+	    fake_mail },
+};
+const unsigned kind_count = 4;
+
+static size_t
+three(const struct conf *conf)
+{
+	(void)conf;
+	return 3;
+}
+
+const struct joint joints[] = {
+	[SIGN] = { KEYS, MAIL, three },
+	[USE_TOKEN] = { TOKEN, KEYS, three },
+	[PASS_FILE] = { SUBMIT, MAIL, three },
+};
+const unsigned joint_count = 3;
 
 /* -------------------------------------------------------------- helpers --- */
 
@@ -612,6 +723,82 @@ test_service_manager(void **state)
 	unlink(sun.sun_path);
 }
 
+#define WITH_TOKEN	"language = \"en\";"
+#define WITH_BOTH	"language = \"en\"; mode = \"observe\";"
+
+/* Children that only some configurations want, and what joins them. */
+static void
+test_wanted_kinds(void **state)
+{
+	int i, files;
+
+	(void)state;
+	write_conf(WITH_BOTH);
+	start(true);
+	for (i = 1; i <= 2; i++) {
+		WAIT(both_up(i), 20000);
+		assert_int_equal(shared->starts[TOKEN], i);
+		assert_int_equal(shared->starts[SUBMIT], i);
+		assert_int_equal(shared->asked[0], i);
+		assert_int_equal(shared->asked[1], i);
+		/* any of them takes the others with it */
+		files = shared->files[TOKEN];
+		if (i == 1)
+			kill(shared->pids[TOKEN], SIGKILL);
+	}
+	/* stderr and its two kin, control, three channels */
+	assert_int_equal(files, shared->files[SUBMIT]);
+	assert_int_equal(shared->files[KEYS], files + 3);
+	assert_true(log_has("submit_pid="));
+	kill(supervisor, SIGTERM);
+	assert_int_equal(end_of_supervisor(20000), 0);
+	for (i = 0; i < (int)kind_count; i++)
+		assert_true(is_gone(shared->pids[i]));
+	assert_false(log_has("error: the token process ended"));
+}
+
+/* A reload that wants others brings a new set; one that cannot start does not
+ * take the place of what worked. */
+static void
+test_reload_of_kinds(void **state)
+{
+	pid_t keys;
+
+	(void)state;
+	start(true);
+	WAIT(both_up(1), 20000);
+	assert_int_equal(shared->starts[TOKEN], 0);
+	write_conf(WITH_TOKEN);
+	kill(supervisor, SIGHUP);
+	WAIT(both_up(2), 20000);
+	WAIT(log_has("generation=2 mail_pid="), 20000);
+	assert_int_equal(shared->starts[TOKEN], 1);
+	assert_int_equal(shared->applied[KEYS], 0);
+
+	/* all of one set: handed over as ever, to each */
+	write_conf(WITH_TOKEN " milter = { max_recipients = 77; };");
+	keys = shared->pids[KEYS];
+	kill(supervisor, SIGHUP);
+	WAIT(log_has("reload ok generation=3"), 20000);
+	assert_int_equal(shared->max_recipients[TOKEN], 77);
+	assert_int_equal(shared->max_recipients[MAIL], 77);
+	assert_int_equal(shared->pids[KEYS], keys);
+
+	shared->behaviour[SUBMIT] = FAIL_START;
+	write_conf(WITH_BOTH);
+	kill(supervisor, SIGHUP);
+	WAIT(log_has("no start with generation 4; going back to 3"), 20000);
+	WAIT(log_has("generation=3 mail_pid="), 20000);
+	assert_int_equal(shared->starts[MAIL], 3);
+	assert_int_equal(shared->max_recipients[MAIL], 77);
+
+	/* and without them again */
+	write_conf("");
+	kill(supervisor, SIGHUP);
+	WAIT(shared->max_recipients[MAIL] == 2000, 20000);
+	stop_well();
+}
+
 static void
 test_background(void **state)
 {
@@ -679,6 +866,8 @@ main(void)
 		TEST(test_child_dies_during_reload),
 		TEST(test_deaf_child_is_killed),
 		TEST(test_supervisor_killed),
+		TEST(test_wanted_kinds),
+		TEST(test_reload_of_kinds),
 		TEST(test_service_manager),
 		TEST(test_background),
 	};

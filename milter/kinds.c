@@ -1,0 +1,45 @@
+/*
+ * kinds.c - which child processes there are, and what joins them.
+ *
+ * Children are started in the order of the table, each when the one before it
+ * is ready, and stopped in the opposite order: who is asked stands above who
+ * asks. Each gives up root for a user of its own and closes the cage of its
+ * role itself (sandbox.c), in its run function.
+ */
+#include <unistd.h>
+
+#include "supervise.h"
+
+enum { KIND_KEYS, KIND_MAIL };
+
+const struct kind kinds[] = {
+	[KIND_KEYS] = {
+		.name = "key process", .pid_word = "key_pid",
+		.ident = "sampul-milter/keys", .comm = "sampul-keys",
+		.run = key_process },
+	[KIND_MAIL] = {
+		.name = "mail process", .pid_word = "mail_pid",
+		.ident = "sampul-milter/mail", .comm = "sampul-mail",
+		.run = mail_process },
+};
+const unsigned kind_count = sizeof(kinds) / sizeof(kinds[0]);
+
+/* A thread of the key process serves each. */
+static size_t
+sign_channels(const struct conf *conf)
+{
+	long cores;
+
+	if (conf->key_threads > 0)
+		return conf->key_threads;
+	cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (cores < 1)
+		cores = 1;
+	return cores > 128 ? 256 : (size_t)cores * 2;
+}
+
+const struct joint joints[] = {
+	[JOINT_SIGN] = { .server = KIND_KEYS, .client = KIND_MAIL,
+	    .count = sign_channels },
+};
+const unsigned joint_count = sizeof(joints) / sizeof(joints[0]);
