@@ -97,6 +97,8 @@ check_entry(void *arg, const struct keystore_entry *entry)
 		tally->usable++;
 		return 0;
 	}
+	if (entry->state == ENTRY_DESTROYED)
+		return 0;
 	if (entry->state == ENTRY_SUSPENDED) {
 		fprintf(stderr, "warning: %s/%s: suspended\n", entry->address,
 		    entry->folder);

@@ -563,7 +563,8 @@ enum keystore_state {
 	ENTRY_USABLE,
 	ENTRY_UNFIT,		/* findings say why */
 	ENTRY_UNREADABLE,	/* text says why: mode, owner, syntax, ... */
-	ENTRY_SUSPENDED
+	ENTRY_SUSPENDED,	/* this one, or the whole mailbox */
+	ENTRY_DESTROYED		/* its key is gone for good, on record */
 };
 
 struct keystore_entry {		/* for list, show, check */
@@ -629,6 +630,21 @@ int	 audit_open(const struct conf *conf, struct smime_error *err);
 int	 audit_signed(const char *queue_id, const char *address,
 	    const char *serial, enum smime_digest digest,
 	    const unsigned char *value, struct smime_error *err);
+
+/*
+ * What else is done with keys. Texts that are NULL or "" are left out; event
+ * is one word, reason may hold spaces and comes last.
+ */
+struct audit_event {
+	const char	*event;		/* "suspend", "destroy", ... */
+	const char	*address;	/* NULL: of all */
+	const char	*serial;
+	const char	*by;		/* who asked for it */
+	const char	*result;	/* "done", "failed", ...; a word */
+	const char	*reason;
+};
+int	 audit_record(const struct audit_event *event,
+	    struct smime_error *err);
 
 /* ---------------------------------------------------------- outgoing.c --- */
 

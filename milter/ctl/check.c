@@ -58,7 +58,8 @@ struct key_check {
 	time_t		 now;
 	char		 address[ADDRESS_MAX + 1];	/* of the entries now
 							 * coming by */
-	bool		 signs, faulty, suspended;
+	bool		 signs, faulty;
+	const char	*stopped;	/* why on purpose; NULL it is not */
 	unsigned	 addresses, certificates;
 };
 
@@ -82,13 +83,14 @@ end_address(struct key_check *check)
 	if (check->address[0] == '\0')
 		return;
 	check->addresses++;
-	if (check->suspended && !check->signs)
+	if (check->stopped != NULL && !check->signs)
 		check_say(check->report, LEVEL_WARNING, check->address,
-		    "nothing is signed: its certificate is suspended");
+		    "nothing is signed: %s", check->stopped);
 	else if (!check->signs && !check->faulty)
 		bad_key(check, check->address, "no certificate that signs",
 		    "");
-	check->signs = check->faulty = check->suspended = false;
+	check->signs = check->faulty = false;
+	check->stopped = NULL;
 }
 
 static void
@@ -173,7 +175,11 @@ check_entry(void *arg, const struct keystore_entry *entry)
 		check_unfit(check, entry, what);
 		break;
 	case ENTRY_SUSPENDED:
-		check->suspended = true;
+		check->stopped = "its certificate is suspended";
+		break;
+	case ENTRY_DESTROYED:
+		if (check->stopped == NULL)
+			check->stopped = "its key was destroyed";
 		break;
 	case ENTRY_UNREADABLE:
 		bad_key(check, what, entry->text, "");

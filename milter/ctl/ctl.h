@@ -36,6 +36,9 @@ struct command {
 /* argv[0] is the sub-command's name; getopt(3) may begin at once. */
 int	 cmd_init(struct ctl *ctl, int argc, char **argv);
 int	 cmd_import(struct ctl *ctl, int argc, char **argv);
+int	 cmd_suspend(struct ctl *ctl, int argc, char **argv);
+int	 cmd_resume(struct ctl *ctl, int argc, char **argv);
+int	 cmd_destroy(struct ctl *ctl, int argc, char **argv);
 int	 cmd_list(struct ctl *ctl, int argc, char **argv);
 int	 cmd_show(struct ctl *ctl, int argc, char **argv);
 int	 cmd_check(struct ctl *ctl, int argc, char **argv);

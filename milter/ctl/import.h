@@ -19,6 +19,9 @@ struct passphrase {
 int	 passphrase_get(struct passphrase *passphrase, const char *what,
 	    struct smime_error *err);
 void	 passphrase_clear(struct passphrase *passphrase);
+/* A line from the terminal, with echo; fails without a terminal. */
+int	 prompt_line(const char *question, char *out, size_t size,
+	    struct smime_error *err);
 
 /* What was read: a certificate, its key, and the others. */
 struct material {

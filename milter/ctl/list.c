@@ -25,6 +25,8 @@ ctl_entry_word(const struct keystore_entry *entry)
 		    cert_problem_word(entry->findings.problem[0]) : "unfit";
 	case ENTRY_SUSPENDED:
 		return "suspended";
+	case ENTRY_DESTROYED:
+		return "destroyed";
 	case ENTRY_UNREADABLE:
 		break;
 	}

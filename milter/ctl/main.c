@@ -16,6 +16,12 @@ static const struct command commands[] = {
 	    "[--passphrase-file file]\n\t    [--chain file] "
 	    "[--override reason] address",
 	    "put a certificate and its key into the keystore" },
+	{ "suspend", cmd_suspend, "[--reason text] address",
+	    "let nothing be signed for an address" },
+	{ "resume", cmd_resume, "[--reason text] address",
+	    "take that back" },
+	{ "destroy", cmd_destroy, "[--yes] [--reason text] address serial",
+	    "wipe a private key for good, on record" },
 	{ "list", cmd_list, "",
 	    "one line for each certificate" },
 	{ "show", cmd_show, "address",

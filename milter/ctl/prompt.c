@@ -144,3 +144,23 @@ passphrase_clear(struct passphrase *passphrase)
 	passphrase->text = NULL;
 	passphrase->len = 0;
 }
+
+int
+prompt_line(const char *question, char *out, size_t size,
+    struct smime_error *err)
+{
+	size_t len = 0;
+	int fd, rc;
+
+	fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1)
+		return smime_error_setx(err, "there is no terminal to ask "
+		    "on");
+	dprintf(fd, "%s", question);
+	rc = read_line(fd, out, size - 1, &len);
+	close(fd);
+	if (rc != 0 && errno != EMSGSIZE)
+		return smime_error_set(err, "cannot read an answer");
+	out[len] = '\0';
+	return 0;
+}

@@ -1,8 +1,10 @@
 /*
- * audit.c - one line for each use of a key.
+ * audit.c - one line for each use of a key, and for what else is done with it.
  *
  *	time=2026-11-22T16:30:00+07:00 queue_id=4F2A address=... serial=...
  *	digest=sha-256:...
+ *	time=2026-11-22T16:30:00+07:00 event=suspend address=... by=root
+ *	result=done reason="..."
  *
  * on one line. The line is written whole by one write(2) to a file opened for
  * appending, before the signature leaves the process: a signature without a
@@ -214,6 +216,24 @@ word(const char *text, char *out, size_t size)
 	return out[0] != '\0' ? out : "-";
 }
 
+/* The line ends in LF, which syslog does not get. */
+static int
+append(const char *line, size_t len, struct smime_error *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&trail.lock);
+	if (trail.path == NULL) {
+		log_info("audit: %.*s", (int)len - 1, line);
+	} else {
+		rc = follow(err);
+		if (rc == 0)
+			rc = write_line(line, len, err);
+	}
+	pthread_mutex_unlock(&trail.lock);
+	return rc;
+}
+
 int
 audit_signed(const char *queue_id, const char *address, const char *serial,
     enum smime_digest digest, const unsigned char *value,
@@ -223,7 +243,7 @@ audit_signed(const char *queue_id, const char *address, const char *serial,
 	char who[ADDRESS_MAX + 1], which[SERIAL_TEXT_MAX + 1];
 	char hex[2 * SMIME_DIGEST_MAX + 1];
 	size_t i, size = smime_digest_size(digest);
-	int n, rc;
+	int n;
 
 	for (i = 0; i < size; i++)
 		snprintf(hex + 2 * i, 3, "%02x", value[i]);
@@ -235,15 +255,51 @@ audit_signed(const char *queue_id, const char *address, const char *serial,
 	    hex);
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return smime_error_setx(err, "the audit line is too long");
-	pthread_mutex_lock(&trail.lock);
-	if (trail.path == NULL) {
-		log_info("audit: %.*s", n - 1, line);
-		rc = 0;
-	} else {
-		rc = follow(err);
-		if (rc == 0)
-			rc = write_line(line, (size_t)n, err);
-	}
-	pthread_mutex_unlock(&trail.lock);
-	return rc;
+	return append(line, (size_t)n, err);
+}
+
+static void
+put_word(char *line, size_t size, const char *name, const char *text)
+{
+	char shown[ADDRESS_MAX + 1];
+	size_t n = strlen(line);
+
+	if (text != NULL && text[0] != '\0')
+		snprintf(line + n, size - n, " %s=%s", name, word(text, shown,
+		    sizeof(shown)));
+}
+
+/* In quotes, and with none inside, so that its end is where it seems. */
+static void
+put_reason(char *line, size_t size, const char *text)
+{
+	char shown[256], *p;
+	size_t n = strlen(line);
+
+	if (text == NULL || text[0] == '\0')
+		return;
+	smime_printable(text, strlen(text), shown, sizeof(shown));
+	for (p = shown; *p != '\0'; p++)
+		if (*p == '"' || *p == '\\')
+			*p = '\'';
+	snprintf(line + n, size - n, " reason=\"%s\"", shown);
+}
+
+int
+audit_record(const struct audit_event *event, struct smime_error *err)
+{
+	char line[LINE_MAX_OCTETS], when[64];
+	size_t n;
+
+	time_text(time(NULL), when, sizeof(when));
+	snprintf(line, sizeof(line) - 1, "time=%s", when);
+	put_word(line, sizeof(line) - 1, "event", event->event);
+	put_word(line, sizeof(line) - 1, "address", event->address);
+	put_word(line, sizeof(line) - 1, "serial", event->serial);
+	put_word(line, sizeof(line) - 1, "by", event->by);
+	put_word(line, sizeof(line) - 1, "result", event->result);
+	put_reason(line, sizeof(line) - 1, event->reason);
+	n = strlen(line);
+	line[n++] = '\n';
+	return append(line, n, err);
 }

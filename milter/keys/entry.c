@@ -6,6 +6,7 @@
  *	chain.pem	further intermediates; optional
  *	override	pins the certificate to the address; optional
  *	suspended	it must not be used; optional
+ *	destroyed	its key was destroyed; what remains is the record
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,6 @@
 #include "keys.h"
 
 #define PATH_TEXT_MAX	(ADDRESS_MAX + 256 + 32)
-#define NOTE_MAX	4096	/* octets of override and suspended */
 
 /*
  * An administrator may vouch that a certificate is this mailbox's, or that it
@@ -96,8 +96,8 @@ has_note(const struct key_context *context, int fd, const struct entry *entry,
 	size_t len = 0;
 	char *buf;
 
-	buf = read_file(context, fd, entry, name, KEYFILE_PUBLIC, NOTE_MAX,
-	    &len, watches, &why);
+	buf = read_file(context, fd, entry, name, KEYFILE_PUBLIC,
+	    KEYSTORE_NOTE_MAX, &len, watches, &why);
 	if (buf == NULL && errno == ENOENT)
 		return 0;
 	if (buf == NULL)
@@ -145,7 +145,7 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
     struct watches *watches, struct smime_error *err)
 {
 	struct smime_error why = { "" };
-	int suspended, pinned;
+	int suspended, destroyed, pinned;
 
 	entry->extra = sk_X509_new_null();
 	if (entry->extra == NULL)
@@ -161,9 +161,12 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
 		return -1;
 	entry->seen.pinned = pinned == 1;
 	suspended = has_note(context, fd, entry, "suspended", watches, err);
-	if (suspended == -1)
+	destroyed = has_note(context, fd, entry, "destroyed", watches, err);
+	if (suspended == -1 || destroyed == -1)
 		return -1;
-	if (suspended == 1)
+	if (destroyed == 1)
+		entry->seen.state = ENTRY_DESTROYED;
+	else if (suspended == 1)
 		entry->seen.state = ENTRY_SUSPENDED;
 	return 0;
 }
@@ -203,7 +206,7 @@ judge(const struct key_context *context, struct entry *entry, time_t now)
 		    !entry_may_pin(findings->problem[i]))
 			fit = false;
 	snprintf(entry->seen.text, sizeof(entry->seen.text), "%s", why.text);
-	if (!fit && entry->seen.state != ENTRY_SUSPENDED)
+	if (!fit && entry->seen.state == ENTRY_USABLE)
 		entry->seen.state = ENTRY_UNFIT;
 }
 

@@ -18,6 +18,7 @@
 #define KEYSTORE_CHAIN_MAX	16		/* certificates in one file */
 #define KEYSTORE_ENTRIES_MAX	256		/* folders of one address */
 #define KEYSTORE_PASSPHRASE_MAX	1024
+#define KEYSTORE_NOTE_MAX	4096	/* octets of override, suspended, ... */
 
 /* ----------------------------------------------------------- keyfile.c --- */
 
@@ -139,6 +140,7 @@ struct mailbox {
 	struct watches	 watches;
 	int		 fd;		/* of the address's folder */
 	time_t		 from, until;	/* when the choice is the same */
+	bool		 suspended;	/* all of it, what is to come too */
 };
 
 /*

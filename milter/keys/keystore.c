@@ -224,6 +224,7 @@ log_left_out(const struct mailbox *mailbox, bool signs)
 		seen = &mailbox->entries[i].seen;
 		if (seen->state == ENTRY_USABLE ||
 		    seen->state == ENTRY_SUSPENDED ||
+		    seen->state == ENTRY_DESTROYED ||
 		    keystore_entry_is_encryption(seen))
 			continue;
 		if (seen->state == ENTRY_UNREADABLE)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
 #include <openssl/x509v3.h>
 
 #include "keys.h"
@@ -162,6 +163,35 @@ out:
 	return rc;
 }
 
+/*
+ * A file "suspended" beside the folders stops the whole mailbox at one stroke,
+ * and certificates that are put in later. One that cannot be believed is a
+ * fault: the mail waits.
+ */
+static int
+read_suspension(const struct key_context *context, const char *address,
+    struct mailbox *out, struct smime_error *err)
+{
+	struct smime_error why = { "" };
+	char path[ADDRESS_MAX + 32], *buf;
+	struct stat st;
+	size_t i, len = 0;
+
+	snprintf(path, sizeof(path), "%s/suspended", address);
+	buf = keyfile_read(out->fd, "suspended", path, &context->owners,
+	    KEYFILE_PUBLIC, KEYSTORE_NOTE_MAX, &len, &st, &why);
+	if (buf == NULL && errno == ENOENT)
+		return 0;
+	if (buf == NULL)
+		return smime_error_setx(err, "%s", why.text);
+	OPENSSL_clear_free(buf, len + 1);
+	out->suspended = true;
+	for (i = 0; i < out->count; i++)
+		if (out->entries[i].seen.state != ENTRY_DESTROYED)
+			out->entries[i].seen.state = ENTRY_SUSPENDED;
+	return 0;
+}
+
 int
 mailbox_read(const struct key_context *context, const char *address,
     time_t now, struct mailbox *out, bool *missing, struct smime_error *err)
@@ -182,7 +212,8 @@ mailbox_read(const struct key_context *context, const char *address,
 		return -1;
 	}
 	watches_add(&out->watches, address, &st);
-	if (read_entries(context, address, now, out, err) != 0) {
+	if (read_entries(context, address, now, out, err) != 0 ||
+	    read_suspension(context, address, out, err) != 0) {
 		mailbox_clear(out);
 		return -1;
 	}
@@ -242,6 +273,9 @@ entry_reason(const struct keystore_entry *entry, struct smime_error *err)
 	if (entry->state == ENTRY_SUSPENDED)
 		smime_error_setx(err, "%s/%s is suspended", entry->address,
 		    entry->folder);
+	else if (entry->state == ENTRY_DESTROYED)
+		smime_error_setx(err, "the key of %s/%s was destroyed",
+		    entry->address, entry->folder);
 	else if (entry->state == ENTRY_UNREADABLE)
 		smime_error_setx(err, "%s", entry->text);
 	else
@@ -263,9 +297,9 @@ weight(const struct keystore_entry *entry)
 		return 0;
 	if (is_fault(entry))
 		return 3;
-	if (entry->state == ENTRY_UNFIT &&
+	if (entry->state == ENTRY_DESTROYED || (entry->state == ENTRY_UNFIT &&
 	    (entry->findings.problem[0] == CERT_EXPIRED ||
-	    entry->findings.problem[0] == CERT_NOT_YET_VALID))
+	    entry->findings.problem[0] == CERT_NOT_YET_VALID)))
 		return 1;
 	return 2;
 }
@@ -278,6 +312,11 @@ mailbox_reason(const struct mailbox *mailbox, bool *missing,
 	int heaviest = 0;
 	size_t i;
 
+	*missing = true;
+	if (mailbox->suspended) {
+		smime_error_setx(err, "the mailbox is suspended");
+		return;
+	}
 	for (i = 0; i < mailbox->count; i++)
 		if (weight(&mailbox->entries[i].seen) > heaviest) {
 			told = &mailbox->entries[i].seen;

@@ -374,6 +374,43 @@ says "the rest was looked at" 'addresses: 2, certificates: 4'
 mkdir "$tmp/site/keystore/Odd"
 expect 65 "check: an odd folder" run check
 says "names it" '^error    Odd: '
+rm -r "$tmp/site/keystore/Odd"
+
+for args in "suspend" "resume" "suspend a b" "suspend frobnicate" \
+    "destroy $siti" "destroy frobnicate 01" "resume --frobnicate $siti"; do
+	# shellcheck disable=SC2086
+	expect 64 "usage: $args" run $args
+done
+expect 66 "suspend without a folder" run suspend ani@dinkes.example
+expect 0 "suspend" run suspend --json --reason 'cuti panjang' $siti
+is_json "suspend --json" 'd["suspended"] and d["changed"]'
+grep -q '^cuti panjang$' "$tmp/site/keystore/$siti/suspended"
+result $? "when, who and why stand in the file"
+expect 0 "list" run list
+says "suspended" "^- $siti +suspended "
+expect 0 "resume" run resume $siti
+says "one certificate stays suspended" '^1 of its certificates'
+rm "$tmp/site/keystore/$siti"/*/suspended
+serial=$(openssl x509 -noout -serial -in "$tmp/siti/cert.pem")
+expect 64 "destroy without a terminal" setsid "$ctl" -c "$tmp/sampul.conf" \
+    destroy $siti "${serial#serial=}"
+says "asks for --yes" '--yes' err
+/usr/bin/python3 tests/cli/lib_tty.py no "$ctl" -c "$tmp/sampul.conf" \
+    destroy $siti "${serial#serial=}" >"$tmp/out" 2>"$tmp/err"
+[ $? -eq 75 ] && [ -e "$tmp/site/keystore/$siti"/*/key.pem ]
+result $? "destroy asks, and takes no for an answer"
+/usr/bin/python3 tests/cli/lib_tty.py yes "$ctl" -c "$tmp/sampul.conf" \
+    destroy $siti "${serial#serial=}" >"$tmp/out" 2>"$tmp/err"
+[ $? -eq 0 ] && [ ! -e "$tmp/site/keystore/$siti"/*/key.pem ]
+result $? "destroy"
+says "admits what it cannot" 'flash disk'
+expect 0 "destroy --json" run destroy --yes --json $siti "${serial#serial=}"
+is_json "destroy --json" 'd["destroyed"] and not d["changed"]'
+expect 0 "list" run list
+says "destroyed" "^- $siti +destroyed "
+[ "$(grep -c 'event=destroy address=siti.* by=.* result=' \
+    "$tmp/site/log/audit.log")" -eq 3 ]
+result $? "on record"
 rm -r "$tmp/site/anchors"
 expect 78 "check: no anchors" run check
 says "names it" 'anchors'

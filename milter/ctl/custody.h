@@ -1,0 +1,63 @@
+/*
+ * custody.h - what the sub-commands share that change the keystore's folders:
+ * suspend, destroy, rekey.
+ */
+#ifndef SAMPUL_CUSTODY_H
+#define SAMPUL_CUSTODY_H
+
+#include "../keys/keys.h"
+#include "ctl.h"
+
+/* ------------------------------------------------------------ folder.c --- */
+
+/* A folder of the keystore; its files get the folder's own owner. */
+struct folder {
+	int	 fd;			/* -1 when it is not open */
+	uid_t	 uid;
+	gid_t	 gid;
+	char	 shown[ADDRESS_MAX + 260];	/* for sentences */
+};
+
+/* The keystore's directory itself. */
+int	 folder_top(const struct conf *conf, struct folder *out,
+	    struct smime_error *err);
+/* A folder in another; errno is ENOENT when it is not there. */
+int	 folder_open(const struct conf *conf, const struct folder *parent,
+	    const char *name, struct folder *out, struct smime_error *err);
+void	 folder_close(struct folder *folder);
+/* The folders in it, in order; NULL-terminated. Free with folder_free_names. */
+char	**folder_names(const struct folder *folder, struct smime_error *err);
+void	 folder_free_names(char **names);
+bool	 folder_has(const struct folder *folder, const char *name);
+/*
+ * Writes a file that is there whole or not at all, and is on disk when this
+ * returns: a temporary one that is renamed over what was there.
+ */
+int	 folder_put(const struct folder *folder, const char *name,
+	    const void *buf, size_t len, mode_t mode, struct smime_error *err);
+/* Removes a file, for good on disk; 0 also when it is not there. */
+int	 folder_remove(const struct folder *folder, const char *name,
+	    struct smime_error *err);
+/*
+ * Overwrites a file's contents where they lie, and removes it. 0 also when it
+ * is not there. *linked tells that it had other names, which now hold nothing
+ * either.
+ */
+int	 folder_wipe(const struct folder *folder, const char *name,
+	    bool *linked, struct smime_error *err);
+
+/* ------------------------------------------------------------ record.c --- */
+
+/* The account that runs this, for records: "root", or "root(budi)" by sudo. */
+void	 record_who(char *out, size_t size);
+/*
+ * A line of the audit trail, by whoever runs this. Fails with the sentence
+ * when it is not written.
+ */
+int	 record(struct ctl *ctl, const char *event, const char *address,
+	    const char *serial, const char *result, const char *reason,
+	    struct smime_error *err);
+/* "<time> <who>\n<reason>\n", for a note beside the keys. */
+void	 record_note(const char *reason, char *out, size_t size);
+
+#endif
