@@ -157,7 +157,7 @@ def needs_nothing(fields, body):
     if re.search(rb"8bit|binary", b"".join(fields) + body, re.I):
         return False
     return not re.search(
-        rb"[\x80-\xff\0]|\r(?!\n)|(?<!\r)\n|[^\r\n]{999}|(?:^|\n)From |"
+        rb"[\x80-\xff\0]|\r(?!\n)|(?<!\r)\n|[^\r\n]{991}|(?:^|\n)From |"
         rb"[ \t](?:\r\n|$)|(?:^|\n)\.(?:\r\n|$)", body)
 
 
