@@ -211,6 +211,43 @@ key_read(const void *buf, size_t len, const char *passphrase,
 	return key;
 }
 
+/* ------------------------------------------------------------ checking --- */
+
+/* The digest is the key's own default; Ed25519 has none. */
+static bool
+is_pair(EVP_PKEY *key, EVP_PKEY *public, unsigned char *value, size_t len)
+{
+	static const unsigned char text[] = "Sampul tries a private key.";
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool pair;
+
+	pair = ctx != NULL &&
+	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
+	    EVP_DigestSign(ctx, value, &len, text, sizeof(text)) == 1 &&
+	    EVP_MD_CTX_reset(ctx) == 1 &&
+	    EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, public) == 1 &&
+	    EVP_DigestVerify(ctx, value, len, text, sizeof(text)) == 1;
+	EVP_MD_CTX_free(ctx);
+	return pair;
+}
+
+bool
+key_signs_for(EVP_PKEY *key, X509 *cert)
+{
+	EVP_PKEY *public = X509_get0_pubkey(cert);
+	int size = EVP_PKEY_get_size(key);
+	unsigned char *value;
+	bool pair;
+
+	if (public == NULL || size <= 0 ||
+	    (value = OPENSSL_malloc((size_t)size)) == NULL)
+		return false;
+	pair = is_pair(key, public, value, (size_t)size);
+	OPENSSL_clear_free(value, (size_t)size);
+	ERR_clear_error();
+	return pair;
+}
+
 /* ------------------------------------------------------------- writing --- */
 
 /* EncryptedPrivateKeyInfo by PBES2 (RFC 8018 6.2), salt and IV by OpenSSL. */

@@ -408,6 +408,12 @@ EVP_PKEY *key_read(const void *buf, size_t len, const char *passphrase,
 	    size_t passphrase_len, const char *what, bool *encrypted,
 	    struct smime_error *err);
 /*
+ * Whether what the key signs verifies with the certificate. To compare public
+ * halves is not enough: a damaged file may hold the right one beside private
+ * numbers that are wrong. Makes one signature, of a text that says so.
+ */
+bool	 key_signs_for(EVP_PKEY *key, X509 *cert);
+/*
  * PEM of the key as encrypted PKCS#8: PBES2, AES-256-CBC, PBKDF2 with
  * HMAC-SHA-256 and so many iterations. *out is freed with
  * OPENSSL_clear_free(*out, *len).

@@ -107,6 +107,10 @@ judge(const struct conf *conf, const struct request *request,
 	struct smime_error err = { "" };
 	struct trust *trust;
 
+	if (X509_check_private_key(material->cert, material->key) == 1 &&
+	    !key_signs_for(material->key, material->cert))
+		return ctl_error(EX_DATAERR, "the private key is damaged: what "
+		    "it signs does not verify");
 	trust = anchors_load(conf, &err);
 	if (trust == NULL)
 		return ctl_error(EX_UNAVAILABLE, "%s", err.text);

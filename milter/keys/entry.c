@@ -292,15 +292,38 @@ read_key(const struct key_context *context, int mailbox,
 	return key;
 }
 
+static void
+damaged(struct entry *entry)
+{
+	struct smime_error err = { "" };
+	char path[PATH_TEXT_MAX];
+
+	shown_path(entry, "key.pem", path);
+	smime_error_setx(&err, "%s is damaged: what it signs does not verify; "
+	    "import the key again", path);
+	unreadable(entry, &err);
+}
+
+static void
+mismatched(struct entry *entry)
+{
+	entry_add_finding(&entry->seen.findings, CERT_KEY_MISMATCH);
+	if (entry->seen.state == ENTRY_USABLE)
+		entry->seen.state = ENTRY_UNFIT;
+}
+
 /*
  * Certificate and key are two files: while an administrator replaces them by
- * hand they do not belong together for a moment. Such a pair never signs.
+ * hand they do not belong together for a moment. Such a pair never signs. Nor
+ * does a damaged key, which would be met with each message and keep an older,
+ * whole one from signing.
  */
 int
 entry_open_key(const struct key_context *context, int mailbox,
     struct watches *watches, struct entry *entry)
 {
 	struct smime_error err = { "" };
+	bool match;
 
 	if (entry->seen.cert == NULL)
 		return -1;
@@ -309,14 +332,16 @@ entry_open_key(const struct key_context *context, int mailbox,
 		unreadable(entry, &err);
 		return -1;
 	}
-	if (X509_check_private_key(entry->seen.cert, entry->key) == 1)
+	match = X509_check_private_key(entry->seen.cert, entry->key) == 1;
+	if (match && key_signs_for(entry->key, entry->seen.cert))
 		return 0;
 	ERR_clear_error();
 	EVP_PKEY_free(entry->key);
 	entry->key = NULL;
-	entry_add_finding(&entry->seen.findings, CERT_KEY_MISMATCH);
-	if (entry->seen.state == ENTRY_USABLE)
-		entry->seen.state = ENTRY_UNFIT;
+	if (match)
+		damaged(entry);
+	else
+		mismatched(entry);
 	return -1;
 }
 

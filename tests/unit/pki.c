@@ -231,6 +231,34 @@ pki_mailbox_key(const char *name)
 	return load_key(pki_path("%s/key.pem", name));
 }
 
+/* ECPrivateKey (RFC 5915 3): SEQUENCE, version, and the number's OCTET STRING,
+ * whose value begins with the eighth octet for the curves used here. */
+void
+pki_damage_key(const char *name)
+{
+	EVP_PKEY *key = pki_mailbox_key(name);
+	unsigned char *der = NULL;
+	const unsigned char *p;
+	int len;
+	FILE *out;
+
+	assert_true(EVP_PKEY_is_a(key, "EC"));
+	len = i2d_PrivateKey(key, &der);
+	assert_true(len > 30);
+	der[20] ^= 1;
+	EVP_PKEY_free(key);
+	p = der;
+	key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, len);
+	assert_non_null(key);
+	out = fopen(pki_path("%s/key.pem", name), "w");
+	assert_non_null(out);
+	assert_int_equal(PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL,
+	    NULL), 1);
+	assert_int_equal(fclose(out), 0);
+	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+}
+
 STACK_OF(X509) *
 pki_push(STACK_OF(X509) *list, X509 *cert)
 {

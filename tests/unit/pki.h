@@ -38,6 +38,11 @@ X509	*pki_cert(const char *name);
 /* NAME/cert.pem and NAME/key.pem. */
 X509	*pki_mailbox_cert(const char *name);
 EVP_PKEY *pki_mailbox_key(const char *name);
+/*
+ * Flips a bit of the private number in NAME/key.pem, of an EC key, and leaves
+ * the public half as it is.
+ */
+void	 pki_damage_key(const char *name);
 /* A stack with one certificate more; made when list is NULL. */
 STACK_OF(X509) *pki_push(STACK_OF(X509) *list, X509 *cert);
 /* Certificate or key from anywhere, PEM. */

@@ -311,6 +311,38 @@ test_scheme(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* Public halves alone do not show a damaged key. */
+static void
+test_signs_for(void **state)
+{
+	static const struct {
+		const char	*key, *cert;
+		bool		 want;
+	} rows[] = {
+		{ "ec", "ec", true }, { "rsa", "rsa", true },
+		{ "ec", "rsa", false }, { "rsa", "ec", false },
+		{ "hurt", "hurt", false },
+	};
+	EVP_PKEY *key;
+	X509 *cert;
+	size_t i;
+
+	(void)state;
+	pki_mailbox("hurt", "p256", "ok");
+	pki_damage_key("hurt");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		key = pki_mailbox_key(rows[i].key);
+		cert = pki_mailbox_cert(rows[i].cert);
+		if (i == 4)
+			assert_int_equal(X509_check_private_key(cert, key), 1);
+		if (key_signs_for(key, cert) != rows[i].want)
+			fail_msg("%s for %s: not %d", rows[i].key,
+			    rows[i].cert, rows[i].want);
+		EVP_PKEY_free(key);
+		X509_free(cert);
+	}
+}
+
 int
 main(void)
 {
@@ -321,6 +353,7 @@ main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_scheme),
+		cmocka_unit_test(test_signs_for),
 	};
 
 	return cmocka_run_group_tests(tests, setup, pki_teardown);

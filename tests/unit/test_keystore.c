@@ -335,6 +335,24 @@ test_replacement(void **state)
 	keystore_close(store);
 }
 
+/* Right public half, wrong private number: left out by name, not met with
+ * each message. */
+static void
+test_damaged_key(void **state)
+{
+	struct keystore *store = open_store(store_conf());
+	const time_t now = time(NULL);
+
+	(void)state;
+	pki_mailbox("hurt", "p256", "ok");
+	pki_damage_key("hurt");
+	store_put(BUDI, "b", "hurt");
+	must_be(store, now, "alone", "fault*b/key.pem is damaged");
+	store_put(BUDI, "a", "one");
+	must_be(store, now, "beside a whole one", "one");
+	keystore_close(store);
+}
+
 /* The keystore as a whole renamed into place, noticed within a second. */
 static void
 test_directory_exchanged(void **state)
@@ -1042,6 +1060,7 @@ main(void)
 		cmocka_unit_test_setup(test_rollover, each_setup),
 		cmocka_unit_test_setup(test_limits_of_validity, each_setup),
 		cmocka_unit_test_setup(test_replacement, each_setup),
+		cmocka_unit_test_setup(test_damaged_key, each_setup),
 		cmocka_unit_test_setup(test_directory_exchanged, each_setup),
 		cmocka_unit_test_setup(test_change_without_trace, each_setup),
 		cmocka_unit_test_setup(test_bad_entries, each_setup),
