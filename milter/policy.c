@@ -83,9 +83,10 @@ rule_login(const struct rule *rule, const struct facts *facts)
 
 /*
  * Matches a pattern against a value as RFC 5322 2.2.3 unfolds it, without the
- * white space around it.
+ * white space around it. Without memory the answer is not known, and a message
+ * about which that stays so is put off.
  */
-static bool
+static enum answer
 value_matches(const char *pattern, const struct header_field *field)
 {
 	char *text;
@@ -93,7 +94,7 @@ value_matches(const char *pattern, const struct header_field *field)
 	bool matches;
 
 	if ((text = malloc(field->value_len + 1)) == NULL)
-		return false;
+		return ANSWER_UNKNOWN;
 	for (i = len = 0; i < field->value_len; i++) {
 		if (strchr("\r\n", field->value[i]) != NULL ||
 		    (len == 0 && strchr(" \t", field->value[i]) != NULL))
@@ -105,24 +106,28 @@ value_matches(const char *pattern, const struct header_field *field)
 	text[len] = '\0';
 	matches = fnmatch(pattern, text, FNM_CASEFOLD) == 0;
 	free(text);
-	return matches;
+	return matches ? ANSWER_YES : ANSWER_NO;
 }
 
 static enum answer
 rule_headers(const struct rule *rule, const struct facts *facts)
 {
 	const struct header_list *header = facts->header;
+	enum answer answer;
 	size_t i, n;
 
 	if (rule->header_count == 0)
 		return ANSWER_YES;
 	for (n = 0; n < rule->header_count; n++)
-		for (i = 0; i < header->count; i++)
-			if (header_is(&header->fields[i],
-			    rule->headers[n].name) &&
-			    value_matches(rule->headers[n].pattern,
-			    &header->fields[i]))
-				return ANSWER_YES;
+		for (i = 0; i < header->count; i++) {
+			if (!header_is(&header->fields[i],
+			    rule->headers[n].name))
+				continue;
+			answer = value_matches(rule->headers[n].pattern,
+			    &header->fields[i]);
+			if (answer != ANSWER_NO)
+				return answer;
+		}
 	return ANSWER_NO;
 }
 
@@ -150,8 +155,7 @@ rule_names(const struct conf *conf, const struct rule *rule,
 	    rule_to(rule, facts) == ANSWER_YES &&
 	    rule_to_all(rule, facts) == ANSWER_YES &&
 	    rule_agency(conf, rule, from) == ANSWER_YES &&
-	    rule_login(rule, facts) == ANSWER_YES &&
-	    rule_headers(rule, facts) == ANSWER_YES;
+	    rule_login(rule, facts) == ANSWER_YES;
 }
 
 /* What is known first: a rule that fails anyway need not wait for the body. */
@@ -159,15 +163,17 @@ static enum answer
 rule_matches(const struct conf *conf, const struct rule *rule,
     const struct facts *facts, const struct plan *plan, const char *from)
 {
-	enum answer preset, size;
+	enum answer headers, preset, size;
 
 	if (!rule_names(conf, rule, facts, plan, from))
 		return ANSWER_NO;
+	headers = rule_headers(rule, facts);
 	preset = preset_matches(rule->preset, facts);
 	size = rule_size(rule, facts);
-	if (preset == ANSWER_NO || size == ANSWER_NO)
+	if (headers == ANSWER_NO || preset == ANSWER_NO || size == ANSWER_NO)
 		return ANSWER_NO;
-	if (preset == ANSWER_UNKNOWN || size == ANSWER_UNKNOWN)
+	if (headers == ANSWER_UNKNOWN || preset == ANSWER_UNKNOWN ||
+	    size == ANSWER_UNKNOWN)
 		return ANSWER_UNKNOWN;
 	return ANSWER_YES;
 }

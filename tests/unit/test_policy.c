@@ -366,6 +366,53 @@ test_cannot_sign(void **state)
 	assert_int_equal(policy_cannot_sign(&plan), PLAN_TEMPFAIL);
 }
 
+/* Sanitizers end a program that asks for too much, unless told otherwise. */
+const char	*__asan_default_options(void);
+const char	*__tsan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *
+__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+/*
+ * A value for which there is no memory: whether its rule is the one that
+ * applies is not known, and that must not be taken for "no".
+ */
+static void
+test_no_memory_is_no_answer(void **state)
+{
+	struct conf *conf = fixture_conf(conf_text_all);
+	char value[] = " secret";
+	struct header_field fields[] = {
+		{ .name = (char *)(uintptr_t)"From", .name_len = 4,
+		    .value = (char *)(uintptr_t)BUDI,
+		    .value_len = strlen(BUDI) },
+		{ .name = (char *)(uintptr_t)"Sensitivity", .name_len = 11,
+		    .value = value, .value_len = SIZE_MAX / 2 },
+	};
+	struct header_list header = { .fields = fields, .count = 2 };
+	struct facts facts = { .login = BUDI, .daemon = "mx", .sender = BUDI,
+	    .header = &header, .size = 100 };
+	struct plan plan;
+
+	(void)state;
+	policy_decide(conf, &facts, &plan);
+	assert_int_equal(plan.action, PLAN_LATER);
+	fields[1].value_len = strlen(value);
+	policy_decide(conf, &facts, &plan);
+	assert_int_equal(plan.action, PLAN_SIGN);
+	assert_string_equal(policy_rule_name(&plan), "secret");
+	conf_unref(conf);
+}
+
 /* A zeroed plan must never mean "signed" or "passed". */
 static void
 test_zero_is_safe(void **state)
@@ -388,6 +435,7 @@ main(void)
 		cmocka_unit_test(test_login_needs_origin),
 		cmocka_unit_test(test_skip_allowed),
 		cmocka_unit_test(test_cannot_sign),
+		cmocka_unit_test(test_no_memory_is_no_answer),
 		cmocka_unit_test(test_zero_is_safe),
 	};
 
