@@ -6,6 +6,9 @@
  * the eContent of the same SignedData. The entity never stands in memory: it
  * streams from canon to the sink, and every length is known beforehand, so
  * that the opaque form is DER too (gpgsm stumbles over indefinite lengths).
+ *
+ * Encrypted: either of these, with a header of its own, is what streams into
+ * an envelope (envelope.c).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,6 +45,9 @@ struct composed {
 	struct der		 tail;		/* behind it, likewise */
 	char			 boundary[BOUNDARY_LEN + 1];
 	char			 type[256];
+	struct composed		*inner;		/* borrowed; encrypted alone:
+						 * head is then its header */
+	struct envelope		*envelope;
 };
 
 /* ------------------------------------------------------------ boundary --- */
@@ -291,9 +297,88 @@ composed_free(struct composed *composed)
 {
 	if (composed == NULL)
 		return;
+	envelope_free(composed->envelope);
 	der_free(&composed->head);
 	der_free(&composed->tail);
 	free(composed);
+}
+
+/* ----------------------------------------------------------- encrypted --- */
+
+static bool
+is_base64(const struct composed *composed)
+{
+	return composed->envelope != NULL || composed->form == FORM_OPAQUE;
+}
+
+/* A field as a line of the encrypted entity; value NULL: none. */
+static size_t
+put_line(char *out, const char *name, const char *value)
+{
+	char *p;
+
+	if (value == NULL)
+		return 0;
+	p = stpcpy(stpcpy(out, name), ": ");
+	for (; *value != '\0'; value++) {
+		if (*value == '\n')
+			*p++ = '\r';
+		*p++ = *value;
+	}
+	*p++ = '\r';
+	*p++ = '\n';
+	return (size_t)(p - out);
+}
+
+/* The header that a reader finds once the envelope is open (RFC 8551 3.1). */
+static bool
+make_inner_header(struct composed *composed)
+{
+	const struct composed *inner = composed->inner;
+	char text[2 * sizeof(inner->type) + 256];
+	struct der header;
+	size_t n;
+
+	n = put_line(text, "Content-Type", composed_content_type(inner));
+	n += put_line(text + n, "Content-Transfer-Encoding",
+	    composed_encoding(inner));
+	n += put_line(text + n, "Content-Disposition",
+	    composed_disposition(inner));
+	memcpy(text + n, "\r\n", 2);
+	header.p = (unsigned char *)text;
+	header.len = n + 2;
+	return der_join(&composed->head, &header, 1);
+}
+
+struct composed *
+compose_encrypted(struct composed *inner, enum smime_cipher cipher,
+    const struct recipient *recipients, size_t count, struct smime_error *err)
+{
+	struct composed *composed;
+
+	if (inner->envelope != NULL) {
+		smime_error_setx(err, "the message is encrypted already");
+		return NULL;
+	}
+	if ((composed = calloc(1, sizeof(*composed))) == NULL) {
+		smime_error_set(err, "a message");
+		return NULL;
+	}
+	composed->inner = inner;
+	if (!make_inner_header(composed))
+		smime_error_setx(err, "out of memory");
+	else
+		composed->envelope = envelope_new(cipher, recipients, count,
+		    composed->head.len + composed_size(inner), err);
+	if (composed->envelope == NULL) {
+		composed_free(composed);
+		return NULL;
+	}
+	snprintf(composed->type, sizeof(composed->type),
+	    "application/pkcs7-mime; smime-type=%s;\n\tname=\"smime.p7m\"",
+	    cipher == CIPHER_AES256_CBC ? "enveloped-data" :
+	    "authEnveloped-data");
+	return composed;
 }
 
 const char *
@@ -305,23 +390,24 @@ composed_content_type(const struct composed *composed)
 const char *
 composed_encoding(const struct composed *composed)
 {
-	return composed->form == FORM_OPAQUE ? "base64" : NULL;
+	return is_base64(composed) ? "base64" : NULL;
 }
 
 const char *
 composed_disposition(const struct composed *composed)
 {
-	return composed->form == FORM_OPAQUE ?
-	    "attachment; filename=\"smime.p7m\"" : NULL;
+	return is_base64(composed) ? "attachment; filename=\"smime.p7m\"" :
+	    NULL;
 }
 
 uint64_t
 composed_size(const struct composed *composed)
 {
-	uint64_t len = composed->head.len + composed->entity +
-	    composed->tail.len;
+	uint64_t len = composed->envelope != NULL ?
+	    envelope_size(composed->envelope) :
+	    composed->head.len + composed->entity + composed->tail.len;
 
-	return composed->form == FORM_OPAQUE ? base64_size(len) : len;
+	return is_base64(composed) ? base64_size(len) : len;
 }
 
 /* ------------------------------------------------------------- writing --- */
@@ -388,6 +474,32 @@ write_parts(struct composed *composed, struct pass *pass,
 	return 0;
 }
 
+static int
+encoder_sink(void *arg, const unsigned char *buf, size_t len)
+{
+	return encoder_write(arg, buf, len);
+}
+
+/* What is wrong inside is known before the envelope's last octets are out. */
+static int
+write_encrypted(struct composed *composed, smime_sink sink, void *arg,
+    struct smime_error *err)
+{
+	struct envelope *envelope = composed->envelope;
+	struct encoder encoder;
+
+	encoder_init(&encoder, ENCODE_BASE64, sink, arg);
+	if (envelope_begin(envelope, encoder_sink, &encoder, err) != 0 ||
+	    envelope_put(envelope, composed->head.p, composed->head.len) != 0 ||
+	    composed_write(composed->inner, envelope_put, envelope, err) != 0)
+		return smime_error_setx(err, "the message was not taken");
+	if (envelope_end(envelope, err) != 0)
+		return -1;
+	if (encoder_finish(&encoder, true) != 0)
+		return smime_error_setx(err, "the message was not taken");
+	return 0;
+}
+
 int
 composed_write(struct composed *composed, smime_sink sink, void *arg,
     struct smime_error *err)
@@ -396,6 +508,8 @@ composed_write(struct composed *composed, smime_sink sink, void *arg,
 	struct encoder encoder;
 	int rc = -1;
 
+	if (composed->envelope != NULL)
+		return write_encrypted(composed, sink, arg, err);
 	if (composed->form == FORM_OPAQUE) {
 		encoder_init(&encoder, ENCODE_BASE64, sink, arg);
 		pass.encoder = &encoder;

@@ -60,6 +60,20 @@ der_take(struct der *in, unsigned char tag, struct der *content,
 	return true;
 }
 
+bool
+der_enter(struct der *in, unsigned char tag, uint64_t behind)
+{
+	size_t header, len;
+
+	if (in->len == 0 || in->p[0] != tag ||
+	    !take_length(in->p, in->len, &header, &len) ||
+	    len != in->len - header + behind)
+		return false;
+	in->p += header;
+	in->len -= header;
+	return true;
+}
+
 int
 der_peek(const struct der *in)
 {

@@ -437,6 +437,11 @@ struct der {
  */
 bool	 der_take(struct der *in, unsigned char tag, struct der *content,
 	    struct der *whole);
+/*
+ * Goes into an element whose contents are all the rest of in and, behind it,
+ * so many octets that are elsewhere.
+ */
+bool	 der_enter(struct der *in, unsigned char tag, uint64_t behind);
 /* The tag of the next element, or -1 at the end. */
 int	 der_peek(const struct der *in);
 /* Octets that a tag and length take for so much content. */
@@ -476,6 +481,12 @@ enum oid {
 	OID_AES128_GCM,
 	OID_AES256_CBC,
 	OID_AES128_CBC,
+	OID_ENVELOPED_DATA,
+	OID_AUTH_ENVELOPED_DATA,	/* RFC 5083 2 */
+	OID_EC_PUBLIC_KEY,
+	OID_ECDH_SHA256,		/* RFC 5753 7.1.4 */
+	OID_AES256_WRAP,
+	OID_AES128_WRAP,
 	OID_RSA_OAEP,			/* RFC 3560 2 */
 	OID_COUNT
 };
@@ -485,6 +496,8 @@ enum algorithm_kind { ALGORITHM_RSA, ALGORITHM_PSS, ALGORITHM_ECDSA };
 /* Whole DER elements; static. */
 struct der oid(enum oid which);
 struct der algorithm_digest(enum smime_digest digest);
+/* Key transport for RSA (RFC 3370 4.2.1, RFC 3560 4). */
+struct der algorithm_transport(bool oaep);
 struct der algorithm_signature(enum algorithm_kind kind,
 	    enum smime_digest digest);
 
@@ -540,6 +553,68 @@ struct cms_signed {
  */
 int	 cms_signed_read(const unsigned char *der, size_t len,
 	    struct cms_signed *out, struct smime_error *err);
+
+/* -------------------------------------------------------- envelope.c --- */
+
+/*
+ * A message on its way into an EnvelopedData or AuthEnvelopedData for these
+ * recipients; plain is how many octets will come. From begin to end once.
+ */
+struct envelope;
+
+struct envelope *envelope_new(enum smime_cipher cipher,
+	    const struct recipient *recipients, size_t count, uint64_t plain,
+	    struct smime_error *err);
+void	 envelope_free(struct envelope *envelope);
+/* Octets of DER, all of it. */
+uint64_t envelope_size(const struct envelope *envelope);
+/* sink gets DER. */
+int	 envelope_begin(struct envelope *envelope, smime_sink sink, void *arg,
+	    struct smime_error *err);
+/* A sink, for what is to be encrypted; arg is the envelope. */
+int	 envelope_put(void *arg, const unsigned char *buf, size_t len);
+int	 envelope_end(struct envelope *envelope, struct smime_error *err);
+
+/* --------------------------------------------------- envelope_read.c --- */
+
+/* Everything borrowed from the DER. */
+struct recipient_info {
+	bool		transport;	/* RSA, else agreement by EC */
+	struct der	name;		/* issuerAndSerialNumber, whole */
+	struct der	algorithm;	/* keyEncryptionAlgorithm, whole */
+	struct der	key;		/* encryptedKey, contents */
+	struct der	point;		/* agreement: the ephemeral key, of
+					 * the BIT STRING the octets */
+};
+
+struct enveloped {
+	enum smime_cipher	cipher;
+	struct der		version;	/* contents */
+	struct der		nonce;		/* or IV, contents */
+	struct der		infos;		/* contents of the SET */
+};
+
+#define ENVELOPE_TAG	16		/* octets of the GCM tag */
+
+/* Octets of DER behind the ciphertext. */
+size_t	 envelope_tail_size(enum smime_cipher cipher);
+/*
+ * Strict: what envelope.c writes up to the ciphertext, which is so many octets
+ * long, with lengths that are right for all of it.
+ */
+bool	 enveloped_read(const unsigned char *head, size_t len, uint64_t sealed,
+	    struct enveloped *out);
+/* The next RecipientInfo; false when it is none that we write. */
+bool	 recipient_info_take(struct der *infos, struct recipient_info *out);
+/*
+ * What must hold before an MTA gets it: the recipients that were asked for,
+ * each once and nobody else, each by the algorithm asked for, with lengths that
+ * fit their keys.
+ */
+int	 envelope_check(const unsigned char *head, size_t len,
+	    uint64_t sealed, enum smime_cipher cipher,
+	    const struct recipient *recipients, size_t count,
+	    struct smime_error *err);
 
 /* ------------------------------------------------------- checkcache.c --- */
 

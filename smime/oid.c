@@ -29,6 +29,13 @@ static const struct der oids[OID_COUNT] = {
 	[OID_AES128_GCM] = OID(9, NIST, 1, 6),
 	[OID_AES256_CBC] = OID(9, NIST, 1, 42),
 	[OID_AES128_CBC] = OID(9, NIST, 1, 2),
+	[OID_ENVELOPED_DATA] = OID(9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7,
+	    3),
+	[OID_AUTH_ENVELOPED_DATA] = OID(11, PKCS9, 0x10, 1, 23),
+	[OID_EC_PUBLIC_KEY] = OID(7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1),
+	[OID_ECDH_SHA256] = OID(6, 0x2b, 0x81, 0x04, 1, 11, 1),
+	[OID_AES256_WRAP] = OID(9, NIST, 1, 45),
+	[OID_AES128_WRAP] = OID(9, NIST, 1, 5),
 	[OID_RSA_OAEP] = OID(9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 7),
 };
 
@@ -66,6 +73,15 @@ static const struct der pss[] = {
  * takes; the digest stands in digestAlgorithm.
  */
 static const struct der rsa = ALGORITHM(13, 0x06, 9, PKCS1, 1, 0x05, 0);
+
+/* RFC 3560 4: without parameters that differ from the default. */
+static const struct der oaep = ALGORITHM(13, 0x06, 9, PKCS1, 7, 0x30, 0);
+
+struct der
+algorithm_transport(bool with_oaep)
+{
+	return with_oaep ? oaep : rsa;
+}
 
 struct der
 oid(enum oid which)

@@ -546,6 +546,45 @@ uint64_t composed_size(const struct composed *composed);
 int	 composed_write(struct composed *composed, smime_sink sink, void *arg,
 	    struct smime_error *err);
 
+/* ---------------------------------------------------------- encrypting --- */
+
+/*
+ * AES-GCM is the better one, but Thunderbird 153 shows nothing of it, and
+ * gpgsm and NSS refuse it: for those alone who are known to read it.
+ */
+enum smime_cipher {
+	CIPHER_AES256_CBC = 0,	/* EnvelopedData (RFC 5652 6) */
+	CIPHER_AES256_GCM,	/* AuthEnvelopedData (RFC 5083) */
+	CIPHER_AES128_GCM
+};
+
+/* "aes256-cbc" and so on; static. */
+const char *smime_cipher_word(enum smime_cipher cipher);
+/* The best that all read; capabilities are those they have in common. */
+enum smime_cipher smime_cipher_choose(unsigned capabilities);
+
+#define RECIPIENTS_MAX	1000	/* certificates in one message */
+
+/*
+ * For whom a message is encrypted. Whether that is right, recipient_check has
+ * said before. A certificate that is there twice counts once.
+ */
+struct recipient {
+	X509	*cert;		/* borrowed while compose_encrypted runs */
+	bool	 oaep;		/* RSA: RSAES-OAEP, not PKCS#1 v1.5 */
+};
+
+/*
+ * Puts a message of compose_signed into an envelope for exactly these (ENC-13):
+ * definite lengths, a fresh key and nonce (ENC-10), and checked as far as that
+ * goes without a private key. inner is borrowed until the result is freed; one
+ * signed message may go into several envelopes, one after the other. The
+ * result is written once: its key is gone afterwards.
+ */
+struct composed *compose_encrypted(struct composed *inner,
+	    enum smime_cipher cipher, const struct recipient *recipients,
+	    size_t count, struct smime_error *err);
+
 /* ----------------------------------------------------- revocation lists --- */
 
 #define CRL_BYTES_MAX	(64 * 1024 * 1024)
