@@ -88,7 +88,7 @@ now_ms(void)
 static int
 open_spare(void)
 {
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fcntl(front.event, F_DUPFD_CLOEXEC, 3);
 }
 
 int
@@ -104,7 +104,7 @@ accept_limits(unsigned max_connections, unsigned negotiate_timeout,
 	if ((front.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
 		return smime_error_set(err, "eventfd");
 	if ((front.spare = open_spare()) == -1)
-		return smime_error_set(err, "/dev/null");
+		return smime_error_set(err, "a spare descriptor");
 	return 0;
 }
 

@@ -1,10 +1,17 @@
 /*
- * log.c - one line at a time, to syslog(3) or to stderr.
+ * log.c - one line at a time, to the local syslog or to stderr.
  *
  * A line is built in one buffer and handed over in one piece, so that lines of
  * several threads and processes do not mix. Everything outside printable ASCII
  * is replaced (ATK-38): parts of most lines come from strangers.
+ *
+ * syslog(3) makes a new socket and connects it when the other end was
+ * restarted, which a process in a cage could do only if it might connect
+ * anywhere. Here a socket that is never connected is opened once, and every
+ * line is sent to the name /dev/log: whoever is behind it at that moment gets
+ * it, in the form that syslog(3) has (RFC 3164).
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -13,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "milter.h"
@@ -35,6 +44,10 @@ static char log_ident[64] = "sampul";
 static bool log_stderr = true;
 static bool log_journal;
 static bool log_always;		/* -d was given */
+static int log_fd = -1;		/* to send datagrams from */
+
+static const struct sockaddr_un log_name = { .sun_family = AF_UNIX,
+	.sun_path = "/dev/log" };
 
 /*
  * Whether stderr is systemd's journal: it then reads a leading "<6>" as the
@@ -62,10 +75,16 @@ log_open(const char *ident, bool to_stderr, enum log_level level)
 	log_stderr = to_stderr;
 	log_journal = to_stderr && stderr_is_journal();
 	log_set_level(level);
-	if (!to_stderr) {
-		closelog();
-		openlog(log_ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
-	}
+	/* the zone is read now; later there may be no way to its file */
+	tzset();
+	if (!to_stderr && log_fd == -1)
+		log_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+int
+log_descriptor(void)
+{
+	return log_stderr ? -1 : log_fd;
 }
 
 void
@@ -102,6 +121,35 @@ write_line(enum log_level level, const char *text)
 		continue;
 }
 
+/* Nobody there: the line is lost, as it is with syslog(3). */
+static void
+send_line(enum log_level level, const char *text)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char line[LINE_MAX_LOG + 160];
+	time_t now = time(NULL);
+	struct tm tm = { .tm_mday = 1 };
+	const char *mark = "";
+	int len;
+
+	if (level <= LOG_LEVEL_WARNING)
+		mark = level == LOG_LEVEL_ERROR ? "error: " : "warning: ";
+	(void)localtime_r(&now, &tm);
+	len = snprintf(line, sizeof(line),
+	    "<%d>%.3s %2d %02d:%02d:%02d %s[%ld]: %s%s",
+	    LOG_MAIL | levels[level].priority, months + 3 * tm.tm_mon,
+	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, log_ident,
+	    (long)getpid(), mark, text);
+	if (len <= 0)
+		return;
+	if ((size_t)len >= sizeof(line))
+		len = (int)sizeof(line) - 1;
+	while (sendto(log_fd, line, (size_t)len, MSG_NOSIGNAL,
+	    (const struct sockaddr *)&log_name, sizeof(log_name)) == -1 &&
+	    errno == EINTR)
+		continue;
+}
+
 static void
 log_line(enum log_level level, const char *fmt, va_list ap)
 {
@@ -120,9 +168,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	if (log_stderr)
 		write_line(level, text);
 	else
-		syslog(LOG_MAIL | levels[level].priority, "%s%s",
-		    level <= LOG_LEVEL_WARNING ? (level == LOG_LEVEL_ERROR ?
-		    "error: " : "warning: ") : "", text);
+		send_line(level, text);
 	errno = saved;
 }
 
@@ -163,5 +209,43 @@ log_debug(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	log_line(LOG_LEVEL_DEBUG, fmt, ap);
+	va_end(ap);
+}
+
+/*
+ * libmilter calls syslog(3) by name, the fortified one where it was built so:
+ * these are called instead, and its lines go where all others do.
+ */
+void	 __syslog_chk(int priority, int flag, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+
+static void
+log_for_libmilter(int priority, const char *fmt, va_list ap)
+{
+	const int severity = LOG_PRI(priority);
+
+	log_line(severity <= LOG_ERR ? LOG_LEVEL_ERROR :
+	    severity == LOG_WARNING ? LOG_LEVEL_WARNING :
+	    severity == LOG_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, fmt, ap);
+}
+
+void
+(syslog)(int priority, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_for_libmilter(priority, fmt, ap);
+	va_end(ap);
+}
+
+void
+__syslog_chk(int priority, int flag, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)flag;
+	va_start(ap, fmt);
+	log_for_libmilter(priority, fmt, ap);
 	va_end(ap);
 }

@@ -32,9 +32,11 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
 	LOG_LEVEL_DEBUG };
 
-/* ident names the process ("sampul-milter"); to stderr or to syslog(3),
+/* ident names the process ("sampul-milter"); to stderr or to the local syslog,
  * facility mail. May be called again after a fork. */
 void	 log_open(const char *ident, bool to_stderr, enum log_level level);
+/* The socket that lines are sent from, for the sandbox; -1 with stderr. */
+int	 log_descriptor(void);
 void	 log_set_level(enum log_level level);
 /* From now on the level stays DEBUG, whatever is set (-d). */
 void	 log_debug_always(void);

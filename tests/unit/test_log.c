@@ -1,7 +1,9 @@
 /*
  * test_log.c - lines of the log: whole, printable, bounded (ATK-38).
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -164,6 +168,70 @@ test_journal(void **state)
 	unsetenv("JOURNAL_STREAM");
 }
 
+/* Instead of the C library's: nobody needs to be behind /dev/log. */
+static char sent[8192], sent_to[128];
+
+ssize_t
+sendto(int fd, const void *buf, size_t len, int flags,
+    const struct sockaddr *to, socklen_t to_len)
+{
+	const struct sockaddr_un *name = (const void *)to;
+
+	assert_int_equal(fd, log_descriptor());
+	assert_int_equal(flags, MSG_NOSIGNAL);
+	assert_int_equal(to_len, sizeof(*name));
+	snprintf(sent, sizeof(sent), "%.*s", (int)len, (const char *)buf);
+	snprintf(sent_to, sizeof(sent_to), "%s", name->sun_path);
+	return (ssize_t)len;
+}
+
+/* As syslog(3) writes it; also what libmilter hands to that. */
+static void
+test_datagram(void **state)
+{
+	time_t now = time(NULL);
+	char want[256], stamp[32];
+	unsigned i;
+
+	(void)state;
+	log_open("sampul-milter/keys", false, LOG_LEVEL_INFO);
+	assert_true(log_descriptor() != -1);
+	for (i = 0; i < 3; i++) {
+		strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S",
+		    localtime(&now));
+		switch (i) {
+		case 0:
+			log_info("one\nline");
+			snprintf(want, sizeof(want), "<22>%s "
+			    "sampul-milter/keys[%ld]: one?line", stamp,
+			    (long)getpid());
+			break;
+		case 1:
+			log_error("it");
+			snprintf(want, sizeof(want), "<19>%s "
+			    "sampul-milter/keys[%ld]: error: it", stamp,
+			    (long)getpid());
+			break;
+		case 2:
+			syslog(LOG_WARNING, "%s: no %d", "libmilter", 7);
+			snprintf(want, sizeof(want), "<20>%s "
+			    "sampul-milter/keys[%ld]: warning: libmilter: "
+			    "no 7", stamp, (long)getpid());
+			break;
+		}
+		/* the clock may have gone on by a second */
+		if (strncmp(sent + 4, stamp, 15) != 0 && time(NULL) != now) {
+			now = time(NULL);
+			i--;
+			continue;
+		}
+		assert_string_equal(sent, want);
+		assert_string_equal(sent_to, "/dev/log");
+	}
+	log_open("sampul-milter", true, LOG_LEVEL_INFO);
+	assert_int_equal(log_descriptor(), -1);
+}
+
 /* -d holds whatever a configuration says; the last test for that reason. */
 static void
 test_debug_always(void **state)
@@ -190,6 +258,7 @@ main(void)
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_datagram),
 		cmocka_unit_test(test_debug_always),
 	};
 
