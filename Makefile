@@ -141,6 +141,7 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/libtest.a $(B)/libcore.a $(B)/libsmim
 # Fuzzers: all sources again, by clang, with coverage.
 FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN	:= $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
+FUZZ_HELP	:= $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))
 FUZZ_FLAGS	:= -O1 -g -std=c11 -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED \
 		   -DSAMPUL_SYSCONFDIR='"/etc"' \
 		   -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -152,8 +153,9 @@ build-fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_FLAGS) $(CRYPTO_CFLAGS) $(CONFIG_CFLAGS) \
 	    -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
-build-fuzz/libfuzzed.list: MEMBERS = $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC))
-build-fuzz/libfuzzed.a: $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC)) \
+build-fuzz/libfuzzed.list: MEMBERS = $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC) \
+    $(FUZZ_HELP))
+build-fuzz/libfuzzed.a: $(call fuzzobj,$(SMIME_SRC) $(CORE_SRC) $(FUZZ_HELP)) \
     build-fuzz/libfuzzed.list
 	$(archive)
 build-fuzz/fuzz_%: build-fuzz/obj/tests/fuzz/fuzz_%.o build-fuzz/libfuzzed.a

@@ -72,7 +72,8 @@ struct head {
 	size_t			 len;
 	size_t			 size;
 	size_t			 max;
-	size_t			 line;	/* octets in the last line, no ends */
+	size_t			 line;	/* octets in the last line, no LF */
+	bool			 starts_with_cr;	/* ... that line */
 	bool			 done;
 	bool			 over;
 	struct header_list	 list;
@@ -84,6 +85,8 @@ int	 head_feed(struct head *head, const unsigned char *p, size_t len,
 	    size_t *used);
 /* The text ends here, with or without an empty line. */
 int	 head_end(struct head *head);
+/* Body that came with the header's last piece, borrowed; *len may be 0. */
+const unsigned char *head_rest(const struct head *head, size_t *len);
 void	 head_clear(struct head *head);
 
 /* ------------------------------------------------------ verify_layer.c --- */

@@ -143,22 +143,21 @@ parse(struct head *head)
 int
 head_feed(struct head *head, const unsigned char *p, size_t len, size_t *used)
 {
-	const unsigned char *from = p, *end = p + len, *lf;
+	const unsigned char *from = p, *end = p + len, *lf, *line_end;
 	bool failed = false, empty = false;
 
 	while (p < end && !empty) {
 		lf = memchr(p, '\n', (size_t)(end - p));
+		line_end = lf != NULL ? lf : end;
+		if (head->line == 0 && line_end > p)
+			head->starts_with_cr = *p == '\r';
+		head->line += (size_t)(line_end - p);
 		if (lf == NULL) {
-			head->line += (size_t)(end - p);
-			if (end[-1] == '\r')
-				head->line--;
 			p = end;
 			break;
 		}
-		if (lf > p)
-			head->line += (size_t)(lf - p) -
-			    (lf[-1] == '\r' ? 1 : 0);
-		empty = head->line == 0;
+		empty = head->line == 0 || (head->line == 1 &&
+		    head->starts_with_cr);
 		head->line = 0;
 		p = lf + 1;
 	}
@@ -179,6 +178,13 @@ int
 head_end(struct head *head)
 {
 	return head->done ? 0 : parse(head);
+}
+
+const unsigned char *
+head_rest(const struct head *head, size_t *len)
+{
+	*len = head->over ? 0 : head->len - head->rest;
+	return *len > 0 ? head->buf + head->rest : NULL;
 }
 
 void

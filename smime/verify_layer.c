@@ -119,7 +119,7 @@ open_signature(struct layer *layer)
 static int
 read_blob(struct layer *layer, const unsigned char *p, size_t len)
 {
-	if (layer->fault != VERIFY_GOOD)
+	if (len == 0 || layer->fault != VERIFY_GOOD)
 		return 0;
 	if (collect_base64(&layer->blob, p, len) != 0)
 		return -1;
@@ -134,7 +134,8 @@ static int
 read_signature(struct layer *layer, const unsigned char *p, size_t len)
 {
 	struct head *head = &layer->signature_head;
-	size_t used = 0;
+	const unsigned char *rest;
+	size_t used = 0, rest_len;
 
 	if (!layer->signature_body) {
 		if (head_feed(head, p, len, &used) != 0)
@@ -142,8 +143,8 @@ read_signature(struct layer *layer, const unsigned char *p, size_t len)
 		if (!head->done)
 			return 0;
 		open_signature(layer);
-		if (!head->over && read_blob(layer, head->buf + head->rest,
-		    head->len - head->rest) != 0)
+		rest = head_rest(head, &rest_len);
+		if (read_blob(layer, rest, rest_len) != 0)
 			return -1;
 	}
 	return read_blob(layer, p + used, len - used);
@@ -350,6 +351,8 @@ static int
 begin_body(struct layer *layer)
 {
 	struct head *head = &layer->head;
+	const unsigned char *rest;
+	size_t rest_len;
 
 	if (head->over) {
 		layer->in_body = true;
@@ -358,8 +361,8 @@ begin_body(struct layer *layer)
 	}
 	if (open_body(layer) != 0)
 		return -1;
-	return feed_body(layer, head->buf + head->rest,
-	    head->len - head->rest);
+	rest = head_rest(head, &rest_len);
+	return feed_body(layer, rest, rest_len);
 }
 
 int
