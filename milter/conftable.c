@@ -279,6 +279,8 @@ const struct setting conf_settings[] = {
 
 { "verify", "enabled", SETTING_BOOL, AT(verify), "true", 0, 0,
     NONE, false, false },
+{ "verify", "anchors_dir", SETTING_PATH, AT(verify_anchors_dir), "",
+    0, PATH_LENGTH_MAX, NONE, false, false },
 { "verify", "crl_dir", SETTING_PATH, AT(crl_dir), "/var/lib/sampul/crl",
     0, PATH_LENGTH_MAX, NONE, false, false },
 { "verify", "crl", SETTING_WORD, AT(crl), "require", 0, 0, crl_wants,

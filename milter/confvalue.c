@@ -341,10 +341,16 @@ read_words(struct conf_reader *reader, const struct setting *setting,
 {
 	int i, value = 0, type = config_setting_type(at);
 
+	*out = 0;
+	if (type == CONFIG_TYPE_STRING) {
+		if (read_word(reader, setting, at, &value) == -1)
+			return -1;
+		*out = (unsigned)value;
+		return 0;
+	}
 	if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST)
 		return conf_fail(reader, at,
 		    "wrong type; write [ \"...\", \"...\" ]");
-	*out = 0;
 	for (i = 0; i < config_setting_length(at); i++) {
 		if (read_word(reader, setting, config_setting_get_elem(at,
 		    (unsigned)i), &value) == -1)

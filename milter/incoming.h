@@ -65,6 +65,9 @@ bool	 trust_state_pinned(void *arg, const char *address,
  */
 int	 pins_parse(const char *file, const char *text, size_t len,
 	    struct pin **out, size_t *count, struct smime_error *err);
+/* The pins that conf names, likewise; none where it names no file. */
+int	 pins_read(const struct conf *conf, struct pin **out, size_t *count,
+	    struct smime_error *err);
 /*
  * What tells one state of all those files from another: a text. *newest is the
  * latest change among them. Freed with free; NULL without memory.
@@ -101,6 +104,8 @@ struct reception {
 	bool				 by_spoof;
 };
 
+/* As in the configuration. */
+const char *incoming_action_word(enum incoming_action action);
 /* Word for the log; NULL for none. */
 const char *incident_word(enum incident incident);
 /*

@@ -199,6 +199,8 @@ struct conf {
 
 	/* verify */
 	bool			 verify;	/* enabled */
+	char			*verify_anchors_dir;	/* for incoming mail
+						 * alone; "" none */
 	char			*crl_dir;	/* "" none */
 	enum crl_want		 crl;		/* where none is current */
 	size_t			 max_opaque;	/* octets of signed-data */

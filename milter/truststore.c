@@ -177,8 +177,8 @@ trust_state_pinned(void *arg, const char *address,
 }
 
 /* Nobody but root and our users may say whom to believe. */
-static int
-read_pins(const struct conf *conf, struct trust_state *state,
+int
+pins_read(const struct conf *conf, struct pin **out, size_t *count,
     struct smime_error *err)
 {
 	const char *file = conf->pins_file;
@@ -188,6 +188,8 @@ read_pins(const struct conf *conf, struct trust_state *state,
 	char *buf;
 	int rc;
 
+	*out = NULL;
+	*count = 0;
 	if (file == NULL || file[0] == '\0')
 		return 0;
 	owners_init(&owners, conf->key_user);
@@ -195,7 +197,7 @@ read_pins(const struct conf *conf, struct trust_state *state,
 	    PINS_FILE_MAX, &len, &st, err);
 	if (buf == NULL)
 		return -1;
-	rc = pins_parse(file, buf, len, &state->pins, &state->pin_count, err);
+	rc = pins_parse(file, buf, len, out, count, err);
 	OPENSSL_clear_free(buf, len + 1);
 	return rc;
 }
@@ -258,6 +260,7 @@ trust_stamp(const struct conf *conf, time_t *newest)
 	if ((out = open_memstream(&text, &len)) == NULL)
 		return NULL;
 	stamp_directory(out, conf->anchors_dir, newest);
+	stamp_directory(out, conf->verify_anchors_dir, newest);
 	stamp_directory(out, conf->intermediates_dir, newest);
 	stamp_directory(out, conf->crl_dir, newest);
 	if (conf->pins_file != NULL && conf->pins_file[0] != '\0')
@@ -298,7 +301,7 @@ trust_state_read(const struct conf *conf, struct smime_error *err)
 		trust_state_unref(state);
 		return NULL;
 	}
-	if (read_pins(conf, state, &why) == -1)
+	if (pins_read(conf, &state->pins, &state->pin_count, &why) == -1)
 		log_warning("no certificate is pinned: %s", why.text);
 	return state;
 }

@@ -152,21 +152,29 @@ crl_next_update(const X509_CRL *crl)
 }
 
 void
-trust_each_crl(const struct trust *trust, void (*each)(void *arg,
-    const char *issuer, time_t this_update, time_t next_update), void *arg)
+crl_describe(X509_CRL *crl, struct crl_facts *out)
 {
-	const X509_CRL *crl;
-	char issuer[512];
+	int count = sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl));
+
+	cert_print_name(X509_CRL_get_issuer(crl), out->issuer,
+	    sizeof(out->issuer));
+	out->this_update = to_time(X509_CRL_get0_lastUpdate(crl));
+	out->next_update = crl_next_update(crl);
+	out->revoked = count > 0 ? (size_t)count : 0;
+	ERR_clear_error();
+}
+
+void
+trust_each_crl(const struct trust *trust, void (*each)(void *arg,
+    const struct crl_facts *facts), void *arg)
+{
+	struct crl_facts facts;
 	int i;
 
 	for (i = 0; i < sk_X509_CRL_num(trust->crls); i++) {
-		crl = sk_X509_CRL_value(trust->crls, i);
-		cert_print_name(X509_CRL_get_issuer(crl), issuer,
-		    sizeof(issuer));
-		each(arg, issuer, to_time(X509_CRL_get0_lastUpdate(crl)),
-		    crl_next_update(crl));
+		crl_describe(sk_X509_CRL_value(trust->crls, i), &facts);
+		each(arg, &facts);
 	}
-	ERR_clear_error();
 }
 
 int

@@ -435,6 +435,12 @@ int	 trust_add_intermediate(struct trust *trust, X509 *cert,
 	    struct smime_error *err);
 size_t	 trust_anchors(const struct trust *trust);
 /*
+ * Why a certificate should not be made an anchor or an intermediate at now: a
+ * static sentence (id: Indonesian, else English), or NULL. One that is yet to
+ * begin is fit.
+ */
+const char *authority_fault(X509 *cert, time_t now, bool id);
+/*
  * Builds and validates the path of cert at time now (RFC 5280 6), with extra
  * (may be NULL) as further untrusted intermediates. CERT_OK, CERT_EXPIRED and
  * so on, or CERT_UNKNOWN_ISSUER; the sentence says which certificate and why.
@@ -616,10 +622,16 @@ int	 crl_read(const void *buf, size_t len, const char *what,
 int	 trust_add_crl(struct trust *trust, X509_CRL *crl,
 	    struct smime_error *err);
 size_t	 trust_crls(const struct trust *trust);
-/* Each list: issuer as one printable line. For reports. */
+/* For reports. */
+struct crl_facts {
+	char	issuer[512];	/* RFC 2253, printable; as cert_subject */
+	time_t	this_update;
+	time_t	next_update;
+	size_t	revoked;	/* entries */
+};
+void	 crl_describe(X509_CRL *crl, struct crl_facts *out);
 void	 trust_each_crl(const struct trust *trust, void (*each)(void *arg,
-	    const char *issuer, time_t this_update, time_t next_update),
-	    void *arg);
+	    const struct crl_facts *facts), void *arg);
 /*
  * Certificate policies of which a path must keep one ("2.23.140.1.5.3.1"), for
  * trust_verify alone. count 0: none is asked for. Before threads share trust.

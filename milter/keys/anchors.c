@@ -1,6 +1,8 @@
 /*
  * anchors.c - the certification authorities that the configuration trusts, and
- * the revocation lists that are there of them.
+ * the revocation lists that are there of them. Each folder has one purpose:
+ * roots of our own certificates, roots of others that are believed in incoming
+ * mail alone, certificates that only complete a chain, and lists.
  *
  * Anchors are a directory of their own, never the system's TLS store (CRT-09).
  * Links are followed here, unlike in the keystore: anchors hold no secret, and
@@ -26,8 +28,15 @@
 #define ANCHOR_FILES_MAX	4096
 #define ANCHOR_CERTS_MAX	1024	/* in one file */
 
-typedef int (*load_function)(struct trust *trust, const char *path,
-    const struct owners *owners, struct smime_error *err);
+/* One walk over the folders. */
+struct walk {
+	struct owners	 owners;
+	int		(*each)(void *arg, const struct trusted_file *file);
+	void		*arg;
+};
+
+typedef int (*read_function)(const struct walk *walk,
+    struct trusted_file *file, struct smime_error *err);
 
 static bool
 has_suffix(const struct dirent *entry, const char *a, const char *b)
@@ -81,44 +90,22 @@ decode_extensions(X509 *cert)
 }
 
 static int
-load_certs(struct trust *trust, const char *path, const struct owners *owners,
-    int (*add)(struct trust *, X509 *, struct smime_error *),
+read_certs(const struct walk *walk, struct trusted_file *file,
     struct smime_error *err)
 {
-	STACK_OF(X509) *certs = NULL;
 	char *buf;
 	size_t len = 0;
-	int i, rc = -1;
+	int i, rc;
 
-	buf = read_linked(path, owners, &len, err);
+	buf = read_linked(file->path, &walk->owners, &len, err);
 	if (buf == NULL)
 		return -1;
-	if (cert_read(buf, len, ANCHOR_CERTS_MAX, path, &certs, err) != 0)
-		goto out;
-	for (i = 0; i < sk_X509_num(certs); i++) {
-		decode_extensions(sk_X509_value(certs, i));
-		if (add(trust, sk_X509_value(certs, i), err) != 0)
-			goto out;
-	}
-	rc = 0;
-out:
-	sk_X509_pop_free(certs, X509_free);
+	rc = cert_read(buf, len, ANCHOR_CERTS_MAX, file->path, &file->certs,
+	    err);
+	for (i = 0; rc == 0 && i < sk_X509_num(file->certs); i++)
+		decode_extensions(sk_X509_value(file->certs, i));
 	OPENSSL_clear_free(buf, len + 1);
 	return rc;
-}
-
-static int
-load_anchors(struct trust *trust, const char *path,
-    const struct owners *owners, struct smime_error *err)
-{
-	return load_certs(trust, path, owners, trust_add_anchor, err);
-}
-
-static int
-load_intermediates(struct trust *trust, const char *path,
-    const struct owners *owners, struct smime_error *err)
-{
-	return load_certs(trust, path, owners, trust_add_intermediate, err);
 }
 
 static char *
@@ -148,70 +135,82 @@ read_open(int fd, off_t size, const char *path, struct smime_error *err)
 
 /* Of whatever owner, and large: some have megabytes. */
 static int
-load_crl(struct trust *trust, const char *path, const struct owners *owners,
+read_crl(const struct walk *walk, struct trusted_file *file,
     struct smime_error *err)
 {
-	X509_CRL *crl = NULL;
 	struct stat st;
 	char *buf = NULL;
-	int fd, rc = -1;
+	int fd, rc;
 
-	(void)owners;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	(void)walk;
+	fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1)
-		return smime_error_set(err, "%s", path);
+		return smime_error_set(err, "%s", file->path);
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
-		smime_error_setx(err, "%s is no regular file", path);
+		smime_error_setx(err, "%s is no regular file", file->path);
 	else if (st.st_size > CRL_BYTES_MAX)
-		smime_error_setx(err, "%s is over %d octets", path,
+		smime_error_setx(err, "%s is over %d octets", file->path,
 		    CRL_BYTES_MAX);
 	else
-		buf = read_open(fd, st.st_size, path, err);
+		buf = read_open(fd, st.st_size, file->path, err);
 	close(fd);
 	if (buf == NULL)
 		return -1;
-	if (crl_read(buf, (size_t)st.st_size, path, &crl, err) == 0)
-		rc = trust_add_crl(trust, crl, err);
-	X509_CRL_free(crl);
+	rc = crl_read(buf, (size_t)st.st_size, file->path, &file->crl, err);
 	free(buf);
+	return rc;
+}
+
+static int
+visit(const struct walk *walk, struct trusted_file *file, read_function reader)
+{
+	struct smime_error why = { "" };
+	int rc;
+
+	if (reader(walk, file, &why) != 0)
+		file->why = why.text;
+	rc = walk->each(walk->arg, file);
+	sk_X509_pop_free(file->certs, X509_free);
+	X509_CRL_free(file->crl);
 	return rc;
 }
 
 /*
  * One bad file must not stop the mail of everybody whose issuer is in another:
- * it is named and left out.
+ * it is handed on with its reason.
  */
 static int
-load_directory(struct trust *trust, const char *dir,
-    const struct owners *owners, int (*wanted)(const struct dirent *),
-    load_function load, struct smime_error *err)
+walk_directory(const struct walk *walk, enum trusted_kind kind,
+    const char *dir, struct smime_error *err)
 {
-	struct smime_error why;
+	bool lists = kind == TRUSTED_CRL;
 	struct dirent **names = NULL;
 	char path[4096];
-	int i, n;
+	int i, n, rc = 0;
 
-	n = scandir(dir, &names, wanted, alphasort);
+	n = scandir(dir, &names, lists ? is_crl : is_certificate, alphasort);
 	if (n == -1)
 		return smime_error_set(err, "cannot read the directory %s",
 		    dir);
 	for (i = 0; i < n; i++) {
-		why.text[0] = '\0';
-		if (i >= ANCHOR_FILES_MAX)
-			smime_error_setx(&why, "%s holds more than %d files",
-			    dir, ANCHOR_FILES_MAX);
-		else if (snprintf(path, sizeof(path), "%s/%s", dir,
+		struct trusted_file file = { .kind = kind, .path = path };
+
+		if (rc != 0 || i > ANCHOR_FILES_MAX) {
+			free(names[i]);
+			continue;
+		}
+		if (snprintf(path, sizeof(path), "%s/%s", dir,
 		    names[i]->d_name) >= (int)sizeof(path))
-			smime_error_setx(&why, "%s: name too long", dir);
-		else
-			load(trust, path, owners, &why);
-		if (why.text[0] != '\0' && i <= ANCHOR_FILES_MAX)
-			log_warning("left out among what is trusted: %s",
-			    why.text);
+			file.why = "a name is too long";
+		else if (i == ANCHOR_FILES_MAX)
+			file.why = "too many files in one directory";
+		rc = file.why != NULL ? walk->each(walk->arg, &file) :
+		    visit(walk, &file, lists ? read_crl : read_certs);
 		free(names[i]);
 	}
 	free(names);
-	return 0;
+	return rc == 0 ? 0 : smime_error_setx(err, "out of memory for what "
+	    "is trusted");
 }
 
 static bool
@@ -220,36 +219,112 @@ is_set(const char *dir)
 	return dir != NULL && dir[0] != '\0';
 }
 
-/* Without its folder there are no lists, which is for others to judge. */
-static void
-load_crls(struct trust *trust, const struct conf *conf,
-    const struct owners *owners)
+const char *
+trusted_word(enum trusted_kind kind)
 {
-	struct smime_error why = { "" };
+	switch (kind) {
+	case TRUSTED_ANCHOR:
+		return "anchor";
+	case TRUSTED_INCOMING:
+		return "incoming-anchor";
+	case TRUSTED_INTERMEDIATE:
+		return "intermediate";
+	case TRUSTED_CRL:
+		break;
+	}
+	return "crl";
+}
 
-	if (is_set(conf->crl_dir) && load_directory(trust, conf->crl_dir,
-	    owners, is_crl, load_crl, &why) != 0)
+const char *
+trusted_directory(const struct conf *conf, enum trusted_kind kind)
+{
+	const char *dir = NULL;
+
+	switch (kind) {
+	case TRUSTED_ANCHOR:
+		dir = conf->anchors_dir;
+		break;
+	case TRUSTED_INCOMING:
+		dir = conf->verify_anchors_dir;
+		break;
+	case TRUSTED_INTERMEDIATE:
+		dir = conf->intermediates_dir;
+		break;
+	case TRUSTED_CRL:
+		dir = conf->crl_dir;
+		break;
+	}
+	return is_set(dir) ? dir : NULL;
+}
+
+/* Without its folder there are no lists, which is for others to judge. */
+int
+anchors_each(const struct conf *conf,
+    int (*each)(void *arg, const struct trusted_file *file), void *arg,
+    struct smime_error *err)
+{
+	static const enum trusted_kind kinds[] = { TRUSTED_ANCHOR,
+	    TRUSTED_INCOMING, TRUSTED_INTERMEDIATE };
+	struct walk walk = { .each = each, .arg = arg };
+	struct smime_error why = { "" };
+	const char *dir;
+	size_t i;
+
+	owners_init(&walk.owners, conf->key_user);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		dir = trusted_directory(conf, kinds[i]);
+		if (dir != NULL &&
+		    walk_directory(&walk, kinds[i], dir, err) != 0)
+			return -1;
+	}
+	dir = trusted_directory(conf, TRUSTED_CRL);
+	if (dir != NULL && walk_directory(&walk, TRUSTED_CRL, dir,
+	    &why) != 0)
 		log_debug("no revocation lists: %s", why.text);
+	return 0;
+}
+
+static int
+add_file(struct trust *trust, const struct trusted_file *file,
+    struct smime_error *err)
+{
+	int i, rc = 0;
+
+	if (file->crl != NULL)
+		return trust_add_crl(trust, file->crl, err);
+	for (i = 0; rc == 0 && i < sk_X509_num(file->certs); i++)
+		rc = file->kind == TRUSTED_INTERMEDIATE ?
+		    trust_add_intermediate(trust,
+		    sk_X509_value(file->certs, i), err) :
+		    trust_add_anchor(trust, sk_X509_value(file->certs, i),
+		    err);
+	return rc;
+}
+
+static int
+load(void *arg, const struct trusted_file *file)
+{
+	struct smime_error err = { "" };
+
+	if (file->why != NULL)
+		smime_error_setx(&err, "%s", file->why);
+	else
+		add_file(arg, file, &err);
+	if (err.text[0] != '\0')
+		log_warning("left out among what is trusted: %s", err.text);
+	return 0;
 }
 
 struct trust *
 anchors_load(const struct conf *conf, struct smime_error *err)
 {
-	struct owners owners;
-	struct trust *trust;
+	struct trust *trust = trust_new();
 
-	owners_init(&owners, conf->key_user);
-	trust = trust_new();
 	if (trust == NULL) {
 		smime_error_setx(err, "out of memory for the trust anchors");
 		return NULL;
 	}
-	if (load_directory(trust, conf->anchors_dir, &owners, is_certificate,
-	    load_anchors, err) != 0)
-		goto bad;
-	if (is_set(conf->intermediates_dir) &&
-	    load_directory(trust, conf->intermediates_dir, &owners,
-	    is_certificate, load_intermediates, err) != 0)
+	if (anchors_each(conf, load, trust, err) != 0)
 		goto bad;
 	if (trust_anchors(trust) == 0) {
 		smime_error_setx(err, "%s holds no usable trust anchor; put "
@@ -257,7 +332,6 @@ anchors_load(const struct conf *conf, struct smime_error *err)
 		    "as a .pem file", conf->anchors_dir);
 		goto bad;
 	}
-	load_crls(trust, conf, &owners);
 	if (trust_set_policies(trust,
 	    (const char *const *)conf->policy_oids.items,
 	    conf->policy_oids.count, err) != 0)

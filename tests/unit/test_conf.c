@@ -155,6 +155,10 @@ static const struct {
 	{ "word of a list", DOMAINS "signing = { capabilities = [ "
 	    "\"rc2-40\" ]; };",
 	    "a.conf:2: signing.capabilities[0]: \"rc2-40\" is unknown" },
+	{ "word alone", DOMAINS "signing = { capabilities = \"rc2-40\"; };",
+	    "a.conf:2: signing.capabilities: \"rc2-40\" is unknown" },
+	{ "word as a number", DOMAINS "signing = { capabilities = 5; };",
+	    "a.conf:2: signing.capabilities: wrong type" },
 	{ "mode as a number", DOMAINS "milter = { socket_mode = 0660; };",
 	    "a.conf:2: milter.socket_mode: wrong type; write a file mode in "
 	    "quotes: \"0660\"" },

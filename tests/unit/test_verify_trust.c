@@ -380,13 +380,12 @@ test_stale(void **state)
 }
 
 static void
-count_crl(void *arg, const char *issuer, time_t this_update,
-    time_t next_update)
+count_crl(void *arg, const struct crl_facts *facts)
 {
 	size_t *n = arg;
 
-	assert_non_null(strstr(issuer, "CN=Sampul test"));
-	assert_true(this_update < next_update);
+	assert_non_null(strstr(facts->issuer, "CN=Sampul test"));
+	assert_true(facts->this_update < facts->next_update);
 	(*n)++;
 }
 
