@@ -76,6 +76,22 @@ incoming_claims_ours(const struct conf *conf,
 /* --------------------------------------------------------------- rules --- */
 
 const char *
+incoming_action_word(enum incoming_action action)
+{
+	switch (action) {
+	case INCOMING_ACCEPT:
+		return "accept";
+	case INCOMING_QUARANTINE:
+		return "quarantine";
+	case INCOMING_REFUSE:
+		return "refuse";
+	case INCOMING_TEMPFAIL:
+		break;
+	}
+	return "tempfail";
+}
+
+const char *
 incident_word(enum incident incident)
 {
 	switch (incident) {

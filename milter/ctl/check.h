@@ -27,4 +27,11 @@ void	 check_users(struct check_report *report);
 void	 check_files(struct check_report *report);
 void	 check_passphrase(struct check_report *report);
 
+/* Whether the user may; says why not. */
+bool	 check_access(struct check_report *report, const char *setting,
+	    const char *user, const char *path, int how);
+
+/* checktrust.c: authorities, revocation lists, pins. */
+void	 check_trust(struct check_report *report);
+
 #endif

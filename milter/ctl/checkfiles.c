@@ -82,7 +82,7 @@ access_as(const char *user, const char *path, int how)
 	return why;
 }
 
-static bool
+bool
 check_access(struct check_report *report, const char *setting, const char *user,
     const char *path, int how)
 {

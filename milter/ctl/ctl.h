@@ -44,6 +44,8 @@ int	 cmd_show(struct ctl *ctl, int argc, char **argv);
 int	 cmd_check(struct ctl *ctl, int argc, char **argv);
 int	 cmd_explain(struct ctl *ctl, int argc, char **argv);
 int	 cmd_sign(struct ctl *ctl, int argc, char **argv);
+int	 cmd_verify(struct ctl *ctl, int argc, char **argv);
+int	 cmd_trust(struct ctl *ctl, int argc, char **argv);
 
 /* --------------------------------------------------------------- ctl.c --- */
 
@@ -110,6 +112,12 @@ struct ctl_message {
 int	 ctl_message_options(struct ctl *ctl, int argc, char **argv,
 	    struct ctl_message *out);
 void	 ctl_message_clear(struct ctl_message *message);
+/* The message alone, likewise. */
+int	 ctl_message_read(struct ctl_message *message, const char *path);
+/* Hands the body to each in pieces, line ends as CRLF; -1 when each says so or
+ * memory is short. */
+int	 ctl_message_each(const struct ctl_message *message, smime_sink each,
+	    void *arg);
 /*
  * Brings the message to canonical form as planned; line ends become CRLF. NULL
  * with the sentence.
@@ -121,6 +129,26 @@ struct canon *ctl_message_canon(const struct ctl_message *message,
 int	 ctl_message_decide(struct ctl_message *message,
 	    const struct conf *conf, struct plan *plan,
 	    struct smime_error *err);
+
+/* ------------------------------------------------------------ verdict.c --- */
+
+struct trust_state;
+
+/*
+ * The verdict on an incoming message, as the milter would find it at now.
+ * state NULL: nothing is trusted, which is a fault of ours.
+ */
+void	 ctl_verdict(const struct conf *conf, const struct trust_state *state,
+	    const struct ctl_message *message, time_t now,
+	    struct verdict *out);
+/* The two fields that readers get, folded by LF; "" for none. */
+struct ctl_fields {
+	char	*authres;	/* RESULTS_MAX octets each */
+	char	*verified;
+};
+int	 ctl_fields(const struct conf *conf, const struct ctl_message *message,
+	    const struct verdict *verdict, struct ctl_fields *out);
+void	 ctl_fields_clear(struct ctl_fields *fields);
 
 /* -------------------------------------------------------------- json.c --- */
 
@@ -145,6 +173,8 @@ void	 json_array(struct json *json, const char *key);
 void	 json_end(struct json *json);
 /* text NULL is null. */
 void	 json_string(struct json *json, const char *key, const char *text);
+/* Likewise for an empty one. */
+void	 json_some(struct json *json, const char *key, const char *text);
 void	 json_number(struct json *json, const char *key, int64_t number);
 void	 json_bool(struct json *json, const char *key, bool value);
 /* RFC 3339, in UTC. */

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../incoming.h"
 #include "ctl.h"
 
 struct finding {
@@ -17,6 +18,9 @@ struct finding {
 	char			 subject[256];
 	char			 issuer[256];
 	time_t			 not_after;
+	bool			 received;	/* the rest is told */
+	struct verdict		 verdict;
+	struct reception	 reception;
 };
 
 static void
@@ -96,6 +100,29 @@ try_canon(const struct ctl *ctl, const struct ctl_message *message,
 	return 0;
 }
 
+/*
+ * Mail that comes in. Without a message it is one that is not signed; whether
+ * the results of others would be removed from it does not depend on rules.
+ */
+static void
+receive(const struct ctl *ctl, const struct ctl_message *message,
+    const struct plan *plan, struct finding *out)
+{
+	struct smime_error err = { "" };
+	struct trust_state *state;
+
+	if (plan->action != PLAN_NOT_OURS || !ctl->conf->verify)
+		return;
+	state = trust_state_read(ctl->conf, &err);
+	if (state == NULL)
+		ctl_error(0, "%s", err.text);
+	ctl_verdict(ctl->conf, state, message, time(NULL), &out->verdict);
+	incoming_decide(ctl->conf, &message->facts, &out->verdict,
+	    !message->facts.local, &out->reception);
+	trust_state_unref(state);
+	out->received = true;
+}
+
 static const char *
 from_text(const struct plan *plan)
 {
@@ -113,6 +140,10 @@ reply_text(const struct ctl *ctl, const struct plan *plan,
 	out[0] = '\0';
 	shown.action = found->action;
 	shown.why = found->why;
+	if (found->received && (found->reception.action == INCOMING_REFUSE ||
+	    found->reception.action == INCOMING_TEMPFAIL))
+		incoming_reply(ctl->conf, &found->reception, &found->verdict,
+		    out, size);
 	if (found->action == PLAN_REFUSE || found->action == PLAN_TEMPFAIL)
 		text_reply(ctl->conf, &shown, found->reason, out, size);
 }
@@ -122,6 +153,44 @@ print_line(const char *name, const char *value)
 {
 	if (value != NULL && value[0] != '\0')
 		printf("%-12s %s\n", name, value);
+}
+
+static const char *
+verdict_word(const struct finding *found)
+{
+	return found->verdict.silent ? "unknown" :
+	    verdict_word_text(found->verdict.word);
+}
+
+static const char *
+reception_rule(const struct finding *found)
+{
+	const struct reception *reception = &found->reception;
+
+	if (reception->by_spoof)
+		return "verify.spoof";
+	return reception->rule != NULL ? reception->rule->name : NULL;
+}
+
+static void
+print_received(const struct finding *found)
+{
+	const struct incoming_rule *rule = found->reception.rule;
+
+	if (!found->received)
+		return;
+	print_line("action:", incoming_action_word(found->reception.action));
+	print_line("smime:", verdict_word(found));
+	print_line("reason:", verify_reason_word(found->verdict.reason));
+	print_line("signer:", found->verdict.validated ?
+	    found->verdict.identifier : NULL);
+	if (rule != NULL)
+		printf("%-12s %s (%s)\n", "rule:", rule->name, rule->where);
+	else
+		print_line("rule:", reception_rule(found));
+	print_line("incident:", incident_word(found->reception.incident));
+	print_line("from:", found->verdict.from);
+	print_line("detail:", found->verdict.detail);
 }
 
 static void
@@ -144,6 +213,7 @@ print_plain(const struct ctl *ctl, const struct plan *plan,
 		    plan->rule->where[0] == '\0' ? "" : ")");
 	print_line("from:", plan->from);
 	print_line("problem:", from_text(plan));
+	print_received(found);
 	print_line("certificate:", found->certificate);
 	print_line("serial:", found->serial);
 	print_line("subject:", found->subject);
@@ -157,9 +227,25 @@ print_plain(const struct ctl *ctl, const struct plan *plan,
 }
 
 static void
-json_some(struct json *json, const char *key, const char *text)
+json_received(struct json *json, const struct finding *found)
 {
-	json_string(json, key, text != NULL && text[0] != '\0' ? text : NULL);
+	if (!found->received)
+		return;
+	json_object(json, "incoming");
+	json_string(json, "action",
+	    incoming_action_word(found->reception.action));
+	json_string(json, "smime", verdict_word(found));
+	json_string(json, "reason",
+	    verify_reason_word(found->verdict.reason));
+	json_some(json, "signer", found->verdict.validated ?
+	    found->verdict.identifier : NULL);
+	json_string(json, "rule", reception_rule(found));
+	json_some(json, "where", found->reception.rule == NULL ? NULL :
+	    found->reception.rule->where);
+	json_string(json, "incident",
+	    incident_word(found->reception.incident));
+	json_some(json, "from", found->verdict.from);
+	json_end(json);
 }
 
 static void
@@ -190,6 +276,7 @@ print_json(const struct ctl *ctl, const struct plan *plan,
 	if (found->not_after != 0)
 		json_time(&json, "not_after", found->not_after);
 	json_some(&json, "reason", found->reason);
+	json_received(&json, found);
 	json_some(&json, "reply", reply);
 	json_end(&json);
 }
@@ -222,6 +309,7 @@ cmd_explain(struct ctl *ctl, int argc, char **argv)
 		status = ctl_error(EX_TEMPFAIL, "%s", err.text);
 		goto out;
 	}
+	receive(ctl, &message, &plan, &found);
 	if (ctl->json)
 		print_json(ctl, &plan, &found);
 	else

@@ -135,6 +135,12 @@ json_string(struct json *json, const char *key, const char *text)
 }
 
 void
+json_some(struct json *json, const char *key, const char *text)
+{
+	json_string(json, key, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
+void
 json_number(struct json *json, const char *key, int64_t number)
 {
 	before(json, key);

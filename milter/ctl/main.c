@@ -35,6 +35,12 @@ static const struct command commands[] = {
 	    "what would happen to a message, and why" },
 	{ "sign", cmd_sign, "[options of explain] message",
 	    "sign a message file as the milter would" },
+	{ "verify", cmd_verify, "[--brief] [message]",
+	    "what an incoming message's signature is worth, and why" },
+	{ "trust", cmd_trust, "list | add [--yes] [--incoming | "
+	    "--intermediate]\n\t    [--name name] file | "
+	    "remove [--yes] file-or-fingerprint",
+	    "authorities that are believed, and their revocation lists" },
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
 

@@ -142,8 +142,8 @@ has_crlf(const char *buf, size_t len)
 	return lf != NULL && lf > buf && lf[-1] == '\r';
 }
 
-static int
-read_message(struct ctl_message *message, const char *path)
+int
+ctl_message_read(struct ctl_message *message, const char *path)
 {
 	struct smime_error err = { "" };
 	size_t used;
@@ -186,7 +186,7 @@ ctl_message_options(struct ctl *ctl, int argc, char **argv,
 	if (argc - optind > 1)
 		return ctl_usage(ctl);
 	if (argc - optind == 1)
-		return read_message(out, argv[optind]);
+		return ctl_message_read(out, argv[optind]);
 	return EX_OK;
 }
 
@@ -203,13 +203,11 @@ ctl_message_clear(struct ctl_message *message)
 /* ---------------------------------------------------------------- body --- */
 
 /*
- * Hands the body to each() with line ends as CRLF, in pieces: a LF without its
- * CR, as files have it, gets one. In a file with CRLF it stays what it is, or
- * an attachment in binary would not come out as it went in.
+ * A LF without its CR, as files have it, gets one. In a file with CRLF it stays
+ * what it is, or an attachment in binary would not come out as it went in.
  */
-static int
-each_piece(const struct ctl_message *message,
-    int (*each)(void *arg, const unsigned char *buf, size_t len), void *arg)
+int
+ctl_message_each(const struct ctl_message *message, smime_sink each, void *arg)
 {
 	const char *p = message->body;
 	unsigned char *piece;
@@ -263,7 +261,7 @@ ctl_message_canon(const struct ctl_message *message, const struct conf *conf,
 	    err);
 	if (feeding.canon == NULL)
 		return NULL;
-	if (each_piece(message, feed_piece, &feeding) == -1 ||
+	if (ctl_message_each(message, feed_piece, &feeding) == -1 ||
 	    canon_finish(feeding.canon, result, err) == -1) {
 		(void)smime_error_setx(err, "out of memory");
 		canon_free(feeding.canon);

@@ -67,6 +67,7 @@ keystore = { dir = "$tmp/site/keystore"; anchors_dir = "$tmp/site/anchors";
   intermediates_dir = "$tmp/site/intermediates";
   passphrase_file = "$tmp/site/passphrase"; $* };
 audit = { file = "$tmp/site/log/audit.log"; };
+verify = { crl_dir = "$tmp/crl"; };
 END
 }
 
@@ -91,6 +92,8 @@ mailbox()
 }
 
 $pki "$tmp/pki" || exit 70
+mkdir "$tmp/crl" && cp "$tmp/pki/root.crl.pem" "$tmp/pki/issuing.crl.pem" \
+    "$tmp/crl/" || exit 70
 for kind in rsa2048 p256 p384; do
 	mailbox $budi $kind "$tmp/$kind"
 done
