@@ -250,9 +250,7 @@ reply(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
 	plan.action = outcome->action;
 	plan.why = outcome->why;
 	if (message->conf != NULL) {
-		text_reply(message->conf, &plan,
-		    outcome->why == WHY_INTERNAL ? NULL : outcome->detail,
-		    text, sizeof(text));
+		text_reply(message->conf, &plan, text, sizeof(text));
 		/* Without its text the answer is still the answer. */
 		if (edit_reply(ctx, outcome->action, text, &err) == -1)
 			log_warning("%s: %s", message->queue_id, err.text);

@@ -387,10 +387,9 @@ enum answer preset_matches(enum preset preset, const struct facts *facts);
 /*
  * The sentence a mailbox user reads in a refusal, in the configured language,
  * without line ends, printable ASCII, at most 400 octets, '%' not doubled.
- * detail (may be NULL) is untrusted and made printable.
  */
-void	 text_reply(const struct conf *conf, const struct plan *plan,
-	    const char *detail, char *out, size_t size);
+void	 text_reply(const struct conf *conf, const struct plan *plan, char *out,
+	    size_t size);
 
 /* ----------------------------------------------------------- channel.c --- */
 

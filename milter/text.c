@@ -3,15 +3,16 @@
  *
  * The sentence stands in an SMTP reply and from there in a window or a bounce.
  * It says what was wrong and what the reader can do, and whom to ask; it names
- * no component of ours. Printable ASCII, one line: whatever comes from outside
- * is made so and cut.
+ * no component of ours, and no reason that only an administrator understands:
+ * the log has that. Printable ASCII, one line: whatever comes from outside is
+ * made so and cut.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "milter.h"
 
-#define SHOWN_MAX	121	/* octets of an address or a reason, and NUL */
+#define SHOWN_MAX	121	/* octets of an address, and NUL */
 
 struct sentence {
 	const char	*id;
@@ -50,8 +51,8 @@ static const struct sentence unsignable = {
 };
 
 static const struct sentence temporary = {
-	"ada gangguan sementara pada layanan tanda tangan. Coba lagi beberapa "
-	    "menit lagi.",
+	"ada gangguan sementara pada layanan tanda tangan. Silakan kirim "
+	    "ulang beberapa menit lagi.",
 	"the signing service has a temporary fault. Try again in a few "
 	    "minutes."
 };
@@ -93,8 +94,8 @@ static const struct sentence from_sentences[] = {
 		    "Write it as name@domain."
 	},
 	[ADDRESS_DISPLAY_NAME] = {
-		"nama pengirim menampilkan alamat lain daripada alamat yang "
-		    "dipakai. Ubah nama pengirim di pengaturan akun Anda.",
+		"nama pengirim menampilkan alamat yang berbeda dari alamat "
+		    "yang dipakai. Ubah nama pengirim di pengaturan akun Anda.",
 		"the sender's display name shows another address than the one "
 		    "used. Change the name in the settings of your account."
 	},
@@ -160,25 +161,20 @@ shown(const char *text, char out[SHOWN_MAX])
 }
 
 void
-text_reply(const struct conf *conf, const struct plan *plan,
-    const char *detail, char *out, size_t size)
+text_reply(const struct conf *conf, const struct plan *plan, char *out,
+    size_t size)
 {
-	char address[SHOWN_MAX], reason[SHOWN_MAX], help[SHOWN_MAX];
+	char address[SHOWN_MAX], help[SHOWN_MAX];
 	char sentence[512], text[1024];
 	const struct sentence *chosen = sentence_for(plan);
 	bool id = conf->language == LANGUAGE_ID;
 
 	shown(plan->from, address);
-	shown(detail != NULL ? detail : "", reason);
 	shown(conf->help != NULL ? conf->help : "", help);
 	put_address(id ? chosen->id : chosen->en, address, sentence,
 	    sizeof(sentence));
 	snprintf(text, sizeof(text), "%s%s%s%s%s", opening(id, plan->action),
 	    sentence, help[0] == '\0' ? "" : id ? " Bantuan: " : " Help: ",
 	    help, help[0] == '\0' ? "" : ".");
-	/* The reason stands last: it is the first to be cut. */
-	if (reason[0] != '\0' && strlen(text) + strlen(reason) + 3 <= 400)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-		    " (%s)", reason);
 	smime_printable(text, strlen(text), out, size < 401 ? size : 401);
 }

@@ -145,7 +145,36 @@ reply_text(const struct ctl *ctl, const struct plan *plan,
 		incoming_reply(ctl->conf, &found->reception, &found->verdict,
 		    out, size);
 	if (found->action == PLAN_REFUSE || found->action == PLAN_TEMPFAIL)
-		text_reply(ctl->conf, &shown, found->reason, out, size);
+		text_reply(ctl->conf, &shown, out, size);
+}
+
+/* The word behind "why" for whoever meets it the first time, or NULL. */
+static const char *
+why_text(enum plan_why why)
+{
+	static const char *const texts[] = {
+		[WHY_NO_ORIGIN] = "nothing shows that it comes from your own "
+		    "people (say how it arrived: --login, --client, --daemon)",
+		[WHY_RULE_OFF] = "the rule says so",
+		[WHY_SKIPPED] = "the sender asked for it, and the rule allows "
+		    "that",
+		[WHY_ALREADY_SIGNED] = "it is signed already",
+		[WHY_ALREADY_ENCRYPTED] = "it is encrypted, or signed as a "
+		    "whole, already",
+		[WHY_FROM] = "its From field does not say who it is from",
+		[WHY_NOT_OUR_DOMAIN] = "the From address is in none of the "
+		    "configured domains",
+		[WHY_NOT_OWNER] = "whoever submitted it may not use that From "
+		    "address",
+		[WHY_NO_CERTIFICATE] = "no certificate of that address can "
+		    "sign",
+		[WHY_UNSIGNABLE] = "it cannot be signed without changing what "
+		    "must not change",
+		[WHY_TOO_LARGE] = "it is larger than milter.max_message",
+	};
+
+	return (size_t)why < sizeof(texts) / sizeof(texts[0]) ? texts[why] :
+	    NULL;
 }
 
 static void
@@ -202,6 +231,7 @@ print_plain(const struct ctl *ctl, const struct plan *plan,
 	print_line("result:", policy_action_word(found->action));
 	print_line("why:", found->why == WHY_NONE ? NULL :
 	    policy_why_word(found->why));
+	print_line("that is:", why_text(found->why));
 	if (plan->incident)
 		print_line("incident:", "yes");
 	print_line("origin:", plan->origin == NULL ? "none" :
@@ -261,6 +291,7 @@ print_json(const struct ctl *ctl, const struct plan *plan,
 	json_string(&json, "result", policy_action_word(found->action));
 	json_string(&json, "why", found->why == WHY_NONE ? NULL :
 	    policy_why_word(found->why));
+	json_string(&json, "why_text", why_text(found->why));
 	json_bool(&json, "incident", plan->incident);
 	json_string(&json, "origin", plan->origin == NULL ? NULL :
 	    plan->origin->name);

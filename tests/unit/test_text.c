@@ -18,45 +18,44 @@ static const struct {
 	enum plan_action	 action;
 	enum plan_why		 why;
 	enum address_result	 result;
-	const char		*detail, *id, *en;
+	const char		*id, *en;
 } rows[] = {
-	{ PLAN_REFUSE, WHY_NOT_OWNER, ADDRESS_OK, NULL,
+	{ PLAN_REFUSE, WHY_NOT_OWNER, ADDRESS_OK,
 	    "Pesan tidak dikirim: akun Anda tidak berhak memakai alamat "
 	    "pengirim a@b.go.id. ", "Message not sent: your account may not "
 	    "use the sender address a@b.go.id. " },
-	{ PLAN_TEMPFAIL, WHY_NOT_OWNER, ADDRESS_OK, NULL,
+	{ PLAN_TEMPFAIL, WHY_NOT_OWNER, ADDRESS_OK,
 	    "Pesan belum dikirim: ", "Message not sent yet: " },
-	{ PLAN_REFUSE, WHY_NO_CERTIFICATE, ADDRESS_OK, "expired",
+	{ PLAN_REFUSE, WHY_NO_CERTIFICATE, ADDRESS_OK,
 	    "Pesan tidak dikirim: belum ada sertifikat",
 	    "Message not sent: there is no usable certificate for a@b.go.id" },
-	{ PLAN_REFUSE, WHY_UNSIGNABLE, ADDRESS_OK, "8-bit inside",
+	{ PLAN_REFUSE, WHY_UNSIGNABLE, ADDRESS_OK,
 	    "Pesan tidak dikirim: pesan ini tidak dapat ditandatangani",
 	    "Message not sent: this message cannot be signed" },
-	{ PLAN_REFUSE, WHY_TOO_LARGE, ADDRESS_OK, NULL,
+	{ PLAN_REFUSE, WHY_TOO_LARGE, ADDRESS_OK,
 	    "Pesan tidak dikirim: pesan terlalu besar",
 	    "Message not sent: the message is too large" },
-	{ PLAN_TEMPFAIL, WHY_INTERNAL, ADDRESS_OK, NULL,
+	{ PLAN_TEMPFAIL, WHY_INTERNAL, ADDRESS_OK,
 	    "Pesan belum dikirim: ada gangguan sementara",
 	    "Message not sent yet: the signing service has a temporary" },
-	{ PLAN_REFUSE, WHY_FROM, ADDRESS_MISSING, NULL,
+	{ PLAN_REFUSE, WHY_FROM, ADDRESS_MISSING,
 	    "Pesan tidak dikirim: kolom Dari", "Message not sent: the From" },
-	{ PLAN_REFUSE, WHY_FROM, ADDRESS_DISPLAY_NAME, NULL,
-	    "Pesan tidak dikirim: nama pengirim menampilkan alamat lain",
+	{ PLAN_REFUSE, WHY_FROM, ADDRESS_DISPLAY_NAME,
+	    "Pesan tidak dikirim: nama pengirim menampilkan alamat yang",
 	    "Message not sent: the sender's display name" },
-	{ PLAN_REFUSE, WHY_FROM, (enum address_result)99, NULL,
+	{ PLAN_REFUSE, WHY_FROM, (enum address_result)99,
 	    "Pesan tidak dikirim: alamat pengirim",
 	    "Message not sent: the sender address" },
 };
 
 static void
-check(const struct conf *conf, const struct plan *plan, const char *detail,
-    const char *want)
+check(const struct conf *conf, const struct plan *plan, const char *want)
 {
 	char out[401];
 	const char *p;
 
 	memset(out, 'x', sizeof(out));
-	text_reply(conf, plan, detail, out, sizeof(out));
+	text_reply(conf, plan, out, sizeof(out));
 	if (strncmp(out, want, strlen(want)) != 0)
 		fail_msg("got \"%s\", wanted \"%s...\"", out, want);
 	assert_true(strlen(out) <= 400);
@@ -64,8 +63,6 @@ check(const struct conf *conf, const struct plan *plan, const char *detail,
 		assert_true(*p >= 0x20 && *p < 0x7f);
 	assert_null(strstr(out, "%s"));
 	assert_non_null(strstr(out, help));
-	if (detail != NULL && strlen(detail) < 20)
-		assert_non_null(strstr(out, detail));
 }
 
 static void
@@ -81,9 +78,9 @@ test_sentences(void **state)
 		plan.why = rows[i].why;
 		plan.from_result = rows[i].result;
 		conf.language = LANGUAGE_ID;
-		check(&conf, &plan, rows[i].detail, rows[i].id);
+		check(&conf, &plan, rows[i].id);
 		conf.language = LANGUAGE_EN;
-		check(&conf, &plan, rows[i].detail, rows[i].en);
+		check(&conf, &plan, rows[i].en);
 	}
 }
 
@@ -101,12 +98,12 @@ test_all_results(void **state)
 		plan.why = WHY_FROM;
 		for (result = 0; result <= ADDRESS_TOO_LONG; result++) {
 			plan.from_result = (enum address_result)result;
-			check(&conf, &plan, NULL, language == LANGUAGE_ID ?
+			check(&conf, &plan, language == LANGUAGE_ID ?
 			    "Pesan " : "Message ");
 		}
 		for (why = 0; why <= WHY_INTERNAL; why++) {
 			plan.why = (enum plan_why)why;
-			check(&conf, &plan, NULL, language == LANGUAGE_ID ?
+			check(&conf, &plan, language == LANGUAGE_ID ?
 			    "Pesan " : "Message ");
 		}
 	}
@@ -118,17 +115,14 @@ test_hostile(void **state)
 {
 	struct conf conf = { .help = help, .language = LANGUAGE_ID };
 	struct plan plan = { .action = PLAN_REFUSE, .why = WHY_NOT_OWNER };
-	char detail[600], out[20];
+	char out[20];
 
 	(void)state;
 	memset(plan.from, 'a', ADDRESS_MAX);
-	memset(detail, 'd', sizeof(detail) - 1);
-	detail[sizeof(detail) - 1] = '\0';
-	check(&conf, &plan, detail, "Pesan tidak dikirim: ");
+	check(&conf, &plan, "Pesan tidak dikirim: ");
 	snprintf(plan.from, sizeof(plan.from), "a%%n\r\n550 ok\x1b[2J@b");
-	check(&conf, &plan, "\xff\r\n%n and so on and on",
-	    "Pesan tidak dikirim: ");
-	text_reply(&conf, &plan, NULL, out, sizeof(out));
+	check(&conf, &plan, "Pesan tidak dikirim: ");
+	text_reply(&conf, &plan, out, sizeof(out));
 	assert_true(strlen(out) < sizeof(out));
 }
 
