@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "ctl.h"
 
@@ -72,31 +73,33 @@ sign_here(void *arg, const struct key_request *request,
 /* -------------------------------------------------------------- output --- */
 
 static int
-to_stdout(void *arg, const unsigned char *buf, size_t len)
+to_stream(void *arg, const unsigned char *buf, size_t len)
 {
-	(void)arg;
-	return fwrite(buf, 1, len, stdout) == len ? 0 : -1;
+	FILE *stream = arg;
+
+	return fwrite(buf, 1, len, stream) == len ? 0 : -1;
 }
 
 /* A field as it travels: folds and the end of the line are CRLF. */
 static void
-print_field(const struct header_field *field)
+put_field(FILE *stream, const struct header_field *field)
 {
 	size_t i;
 
-	fwrite(field->name, 1, field->name_len, stdout);
-	putchar(':');
+	fwrite(field->name, 1, field->name_len, stream);
+	putc(':', stream);
 	for (i = 0; i < field->value_len; i++) {
 		if (field->value[i] == '\n')
-			putchar('\r');
-		putchar(field->value[i]);
+			putc('\r', stream);
+		putc(field->value[i], stream);
 	}
-	fputs("\r\n", stdout);
+	fputs("\r\n", stream);
 }
 
 static int
-print_message(const struct conf *conf, const struct ctl_message *message,
-    struct composed *composed, struct smime_error *err)
+put_message(FILE *stream, const struct conf *conf,
+    const struct ctl_message *message, struct composed *composed,
+    struct smime_error *err)
 {
 	struct removals removals = { .items = NULL };
 	struct header_list header = { .fields = NULL };
@@ -113,9 +116,9 @@ print_message(const struct conf *conf, const struct ctl_message *message,
 	    edit_plan_apply(&edits, &message->header, &header, err) == -1)
 		goto out;
 	for (i = 0; i < header.count; i++)
-		print_field(&header.fields[i]);
-	fputs("\r\n", stdout);
-	rc = composed_write(composed, to_stdout, NULL, err);
+		put_field(stream, &header.fields[i]);
+	fputs("\r\n", stream);
+	rc = composed_write(composed, to_stream, stream, err);
 out:
 	header_clear(&header);
 	edit_plan_clear(&edits);
@@ -123,59 +126,133 @@ out:
 	return rc;
 }
 
+/* The message in base64, for it may hold what JSON cannot; freed with free. */
+static char *
+message_base64(const struct conf *conf, const struct ctl_message *message,
+    struct composed *composed, struct smime_error *err)
+{
+	char *text = NULL, *out = NULL;
+	size_t len = 0;
+	FILE *stream;
+	int rc;
+
+	if ((stream = open_memstream(&text, &len)) == NULL) {
+		smime_error_set(err, "keeping the message");
+		return NULL;
+	}
+	rc = put_message(stream, conf, message, composed, err);
+	if (fclose(stream) != 0 && rc == 0)
+		rc = smime_error_set(err, "keeping the message");
+	if (rc == 0 && (out = malloc(4 * (len / 3 + 1) + 1)) == NULL)
+		smime_error_set(err, "keeping the message");
+	if (out != NULL)
+		EVP_EncodeBlock((unsigned char *)out,
+		    (const unsigned char *)text, (int)len);
+	free(text);
+	return out;
+}
+
+static void
+print_json(const struct plan *plan, const struct outcome *outcome,
+    const char *message)
+{
+	bool is_signed = message != NULL;
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_string(&json, "result", policy_action_word(outcome->action));
+	json_string(&json, "why", outcome->why == WHY_NONE ? NULL :
+	    policy_why_word(outcome->why));
+	json_string(&json, "reason", outcome->detail[0] == '\0' ? NULL :
+	    outcome->detail);
+	json_string(&json, "rule", plan->rule == NULL ? NULL :
+	    policy_rule_name(plan));
+	json_string(&json, "from", plan->from[0] == '\0' ? NULL : plan->from);
+	json_string(&json, "serial", is_signed ? outcome->serial : NULL);
+	json_string(&json, "form", !is_signed ? NULL :
+	    outcome->form == FORM_OPAQUE ? "opaque" : "detached");
+	json_number(&json, "reencoded", outcome->canon.changed);
+	json_string(&json, "message_base64", message);
+	json_end(&json);
+}
+
+/* The reason on stderr, and as a document where that was asked for. */
+static int
+refuse(const struct ctl *ctl, const struct plan *plan,
+    const struct outcome *outcome)
+{
+	if (ctl->json)
+		print_json(plan, outcome, NULL);
+	return ctl_error(outcome->why == WHY_INTERNAL ? EX_TEMPFAIL :
+	    EX_DATAERR, "not signed: %s (%s)%s%s",
+	    policy_why_word(outcome->why), policy_action_word(outcome->action),
+	    outcome->detail[0] == '\0' ? "" : ": ", outcome->detail);
+}
+
+static int
+print_signed(const struct ctl *ctl, const struct ctl_message *message,
+    const struct plan *plan, const struct outcome *outcome)
+{
+	struct smime_error err = { "" };
+	char *text;
+
+	if (!ctl->json) {
+		if (put_message(stdout, ctl->conf, message,
+		    outcome->composed, &err) == -1)
+			return ctl_error(EX_IOERR, "%s", err.text);
+		return ctl_finish();
+	}
+	text = message_base64(ctl->conf, message, outcome->composed, &err);
+	if (text == NULL)
+		return ctl_error(EX_IOERR, "%s", err.text);
+	print_json(plan, outcome, text);
+	free(text);
+	return ctl_finish();
+}
+
 /* ----------------------------------------------------------------- plan --- */
+
+static bool
+says_how_it_came(const struct facts *facts)
+{
+	return facts->login[0] != '\0' || facts->client != NULL ||
+	    facts->daemon[0] != '\0';
+}
 
 /*
  * A machine without an origin for logins still has a default rule; whoever
- * holds the keystore needs no other evidence.
+ * holds the keystore needs no other evidence. Evidence that is given counts as
+ * it would in the milter.
  */
 static int
 plan_message(struct ctl *ctl, struct ctl_message *message, struct plan *plan)
 {
 	struct smime_error err = { "" };
 	char from[ADDRESS_MAX + 1];
+	bool given = says_how_it_came(&message->facts);
 	enum address_result result;
 
 	result = address_from(&message->header, from);
 	if (result != ADDRESS_OK)
 		return ctl_error(EX_DATAERR, "%s",
 		    address_result_text(result));
-	if (message->facts.login[0] == '\0' && message->facts.client == NULL &&
-	    message->facts.daemon[0] == '\0')
+	if (!given)
 		message->facts.login = from;
 	if (ctl_message_decide(message, ctl->conf, plan, &err) == -1)
 		return ctl_error(EX_TEMPFAIL, "%s", err.text);
-	message->facts.login = "";
-	if (plan->action == PLAN_NOT_OURS) {
+	if (!given)
+		message->facts.login = "";
+	if (plan->action == PLAN_NOT_OURS && !given) {
 		plan->action = PLAN_SIGN;
 		plan->why = WHY_NONE;
 		plan->rule = &ctl->conf->default_rule;
 		snprintf(plan->from, sizeof(plan->from), "%s", from);
 	}
-	if (plan->action != PLAN_SIGN)
-		return ctl_error(EX_DATAERR, "not signed: %s (%s)",
-		    policy_why_word(plan->why),
-		    policy_action_word(plan->action));
 	return EX_OK;
 }
 
 /* Nothing is written unless there is a signature. */
-static int
-finish(const struct conf *conf, const struct ctl_message *message,
-    struct outcome *outcome)
-{
-	struct smime_error err = { "" };
-
-	if (outcome->action != PLAN_SIGN)
-		return ctl_error(outcome->why == WHY_INTERNAL ? EX_TEMPFAIL :
-		    EX_DATAERR, "not signed: %s%s%s",
-		    policy_why_word(outcome->why),
-		    outcome->detail[0] == '\0' ? "" : ": ", outcome->detail);
-	if (print_message(conf, message, outcome->composed, &err) == -1)
-		return ctl_error(EX_IOERR, "%s", err.text);
-	return ctl_finish();
-}
-
 static int
 sign_message(struct ctl *ctl, struct ctl_message *message,
     struct keystore *store)
@@ -189,12 +266,24 @@ sign_message(struct ctl *ctl, struct ctl_message *message,
 
 	if ((status = plan_message(ctl, message, &plan)) != EX_OK)
 		return status;
+	if (plan.action != PLAN_SIGN) {
+		outcome_from_plan(&plan, &outcome);
+		return refuse(ctl, &plan, &outcome);
+	}
+	if (ctl->conf->max_message > 0 &&
+	    message->body_len > ctl->conf->max_message) {
+		memset(&outcome, 0, sizeof(outcome));
+		outcome_cannot_sign(&plan, WHY_TOO_LARGE, NULL, &outcome);
+		return refuse(ctl, &plan, &outcome);
+	}
 	canon = ctl_message_canon(message, ctl->conf, &plan, &result, &err);
 	if (canon == NULL)
 		return ctl_error(EX_TEMPFAIL, "%s", err.text);
 	outgoing_sign(&plan, canon, &result, SMIME_SHA256, "sampulctl",
 	    time(NULL), sign_here, store, NULL, &outcome);
-	status = finish(ctl->conf, message, &outcome);
+	status = outcome.action == PLAN_SIGN ?
+	    print_signed(ctl, message, &plan, &outcome) :
+	    refuse(ctl, &plan, &outcome);
 	outcome_clear(&outcome);
 	canon_free(canon);
 	return status;

@@ -46,6 +46,15 @@ says()
 	result $? "$1"
 }
 
+# json CONDITION: of the last output, as d.
+json()
+{
+	/usr/bin/python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+assert eval("(%s)" % sys.argv[2], {"d": d}), d' "$tmp/out" "$1" 2>"$tmp/err"
+	result $? "is JSON that says so"
+}
+
 # verified NAME: openssl accepts the last output, signed by budi.
 verified()
 {
@@ -113,10 +122,14 @@ says "names the rule and its line" \
 expect 0 "explain an impersonation" explain --login $siti --from $budi
 says "refuses" '^result: +refuse$'
 says "says why" '^why: +not-owner$'
+says "and what that means" '^that is: +whoever submitted it may not use'
 says "shows what the sender reads" '^reply: +Message not sent: your account'
 expect 0 "explain a mailbox without certificate" explain --login $siti \
     --from $siti
 says "refuses for that" '^why: +no-certificate$'
+says "tells the administrator more" '^reason: .*no folder'
+! grep -q '^reply: .*folder' "$tmp/out"
+result $? "than the sender"
 expect 0 "explain mail from elsewhere" explain --client 192.0.2.1 "$tmp/mail"
 says "is not ours" '^result: +not-ours$'
 expect 0 "explain a network" explain --client 10.20.1.2 "$tmp/mail"
@@ -131,12 +144,8 @@ expect 0 "explain a message with an invitation" explain --login $budi \
     "$tmp/meeting"
 says "finds it" '^rule: +meetings '
 expect 0 "explain in JSON" --json explain --login $siti --from $budi
-/usr/bin/python3 -c 'import json, sys
-d = json.load(open(sys.argv[1]))
-assert d["result"] == "refuse" and d["incident"] is True, d
-assert d["certificate"] is None and d["rule"] == "default", d' "$tmp/out" \
-    2>"$tmp/err"
-result $? "is JSON"
+json 'd["result"] == "refuse" and d["incident"] is True and
+    d["certificate"] is None and d["rule"] == "default" and d["why_text"]'
 expect 64 "a bad client" explain --client nowhere
 expect 64 "a bad header" explain --header nonsense
 expect 66 "a missing message" explain "$tmp/none"
@@ -167,6 +176,30 @@ input=/dev/null
 expect 65 "not what is signed already" sign "$tmp/signed"
 says "says so" 'already-encrypted|already-signed' err
 expect 65 "not what another login sends" sign --login $siti "$tmp/mail"
+says "says so" 'not-owner \(refuse\)' err
+expect 65 "not what the milter would not" sign --client 192.0.2.1 "$tmp/mail"
+says "says so" 'no-origin' err
+expect 0 "but what comes from a network of ours" sign --client 10.20.1.2 \
+    "$tmp/mail"
+verified "openssl accepts it"
+expect 65 "a refusal in JSON" --json sign --login $siti "$tmp/mail"
+json 'd["result"] == "refuse" and d["why"] == "not-owner" and
+    d["message_base64"] is None and d["serial"] is None'
+expect 0 "a signature in JSON" --json sign "$tmp/mail"
+json 'd["result"] == "sign" and d["form"] == "detached" and d["serial"] and
+    d["reencoded"] == 1 and d["from"].startswith("budi@")'
+/usr/bin/python3 -c 'import base64, json, sys
+sys.stdout.buffer.write(base64.b64decode(
+    json.load(open(sys.argv[1]))["message_base64"]))' "$tmp/out" \
+    >"$tmp/decoded" 2>"$tmp/err" && mv "$tmp/decoded" "$tmp/out"
+verified "openssl accepts the message in it"
+cp "$tmp/sampul.conf" "$tmp/whole.conf"
+echo 'milter = { max_message = 10; };' >>"$tmp/sampul.conf"
+expect 65 "not what is too large" sign "$tmp/mail"
+says "says so" 'too-large \(refuse\)' err
+expect 0 "explain that" explain --login $budi "$tmp/mail"
+says "as too large" '^why: +too-large$'
+mv "$tmp/whole.conf" "$tmp/sampul.conf"
 sed "s/$budi/$siti/" "$tmp/mail" >"$tmp/other"
 expect 65 "not without a certificate" sign "$tmp/other"
 [ ! -s "$tmp/out" ]
