@@ -233,11 +233,12 @@ places_new(const struct header_list *header, struct smime_error *err)
 }
 
 /*
- * Every other Content-* field has moved into the signed part (SIG-17): each
- * name once, when its first field is met.
+ * Removes every field that goes() says, from the highest index down: each name
+ * once, when its first field is met.
  */
 static int
-remove_content(struct edit_plan *plan, const struct header_list *header,
+remove_fields(struct edit_plan *plan, const struct header_list *header,
+    bool (*goes)(const struct header_field *field, bool flag), bool flag,
     struct smime_error *err)
 {
 	const struct header_field *field;
@@ -250,8 +251,7 @@ remove_content(struct edit_plan *plan, const struct header_list *header,
 		return -1;
 	for (i = 0; i < header->count; i++) {
 		field = &header->fields[i];
-		if (!is_content(field) || is_composed(field) ||
-		    places[i].index != 1)
+		if (!goes(field, flag) || places[i].index != 1)
 			continue;
 		for (index = places[i].count; index > 0; index--)
 			if (add_step(plan, EDIT_DELETE, field->name, index,
@@ -262,6 +262,20 @@ remove_content(struct edit_plan *plan, const struct header_list *header,
 out:
 	free(places);
 	return rc;
+}
+
+/* Every other Content-* field has moved into the signed part (SIG-17). */
+static bool
+has_moved(const struct header_field *field, bool unused)
+{
+	(void)unused;
+	return is_content(field) && !is_composed(field);
+}
+
+static bool
+is_taken_away(const struct header_field *field, bool hide_subject)
+{
+	return outer_field(field, hide_subject) == OUTER_REMOVED;
 }
 
 /* Indexes were met in rising order: names do not mix, so backwards is right
@@ -300,7 +314,17 @@ edit_plan_make(struct edit_plan *plan, const struct header_list *header,
 	    set_field(plan, header, "Content-Disposition",
 	    composed_disposition(composed), err) == -1)
 		return -1;
-	return remove_content(plan, header, err);
+	return remove_fields(plan, header, has_moved, false, err);
+}
+
+int
+edit_plan_hide(struct edit_plan *plan, const struct header_list *header,
+    bool hide_subject, struct smime_error *err)
+{
+	if (hide_subject && header_count(header, "Subject") > 0 &&
+	    set_field(plan, header, "Subject", HIDDEN_SUBJECT, err) == -1)
+		return -1;
+	return remove_fields(plan, header, is_taken_away, hide_subject, err);
 }
 
 int

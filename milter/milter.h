@@ -757,6 +757,13 @@ struct edit_plan {
 	size_t			 allocated;
 };
 
+/*
+ * More steps, for a message of which canon said that it is confidential: what
+ * its outer header must not show (RFC 9788 3). Borrows from its arguments.
+ */
+int	 edit_plan_hide(struct edit_plan *plan,
+	    const struct header_list *header, bool hide_subject,
+	    struct smime_error *err);
 /* One more step: a field above all others, also above the one inserted
  * before. Borrows name and value. */
 int	 edit_plan_insert(struct edit_plan *plan, const char *name,

@@ -376,7 +376,9 @@ report(const struct canon *canon, enum canon_state state,
 	out->state = state;
 	if (state == CANON_OPAQUE_ONLY)
 		memcpy(out->reason, canon->reason, sizeof(out->reason));
-	out->header_protected = canon->entity.protected;
+	out->header_protected = canon->entity.hp != NULL;
+	out->confidential = canon->entity.hp != NULL &&
+	    canon->settings.confidential;
 	out->unprotected = canon->entity.unprotected;
 	out->has_calendar = canon->scan.has_calendar;
 	out->parts = canon->scan.parts;

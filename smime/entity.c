@@ -1,13 +1,16 @@
 /*
  * entity.c - the header of the part that is signed: the message's Content-*
  * fields, and with header protection copies of what the composer wrote
- * (RFC 9788 5.2.1, hp="clear").
+ * (RFC 9788 5.2.1, hp="clear"), with header confidentiality also a list of what
+ * is to be seen outside (hp="cipher", HP-Outer).
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "internal.h"
+
+#define HP_OUTER	"HP-Outer"
 
 static bool
 is_content(const struct header_field *field)
@@ -48,12 +51,14 @@ check_line(const char *p, size_t len, size_t before, struct flaws *out)
 		out->blank = true;
 }
 
+/* before: octets that stand before the name. */
 static void
-check_field(const struct header_field *field, struct flaws *out)
+check_field(const struct header_field *field, size_t before,
+    struct flaws *out)
 {
 	const char *p = field->value, *end = p + field->value_len, *lf;
-	size_t before = field->name_len + 1;
 
+	before += field->name_len + 1;
 	memset(out, 0, sizeof(*out));
 	while ((lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
 		check_line(p, (size_t)(lf - p), before, out);
@@ -65,13 +70,28 @@ check_field(const struct header_field *field, struct flaws *out)
 	check_line(p, (size_t)(end - p), before, out);
 }
 
-/* NULL, or why this field cannot be copied under the signature. */
-static const char *
-uncopyable(const struct header_field *field, bool smtputf8)
+/* Whether the copy inside has an HP-Outer with its value beside it. */
+static bool
+is_told(const struct canon_settings *settings,
+    const struct header_field *field)
 {
+	return settings->confidential && protect_wants(field) &&
+	    outer_field(field, settings->hide_subject) == OUTER_KEPT;
+}
+
+/*
+ * NULL, or why this field cannot be copied under the signature. The value of
+ * HP-Outer is ASCII whatever the transaction declared (RFC 9788 2.2).
+ */
+static const char *
+uncopyable(const struct canon_settings *settings,
+    const struct header_field *field)
+{
+	bool told = is_told(settings, field);
+	bool smtputf8 = settings->smtputf8 && !told;
 	struct flaws flaws;
 
-	check_field(field, &flaws);
+	check_field(field, told ? strlen(HP_OUTER ": ") : 0, &flaws);
 	if (flaws.torn || flaws.control || flaws.blank)
 		return "a header field holds control characters";
 	if (flaws.long_line)
@@ -79,6 +99,18 @@ uncopyable(const struct header_field *field, bool smtputf8)
 	if (flaws.high && !smtputf8)
 		return "a header field holds 8-bit characters";
 	return NULL;
+}
+
+/*
+ * Confidentiality also copies what it takes away outside, whoever wrote it: it
+ * would be lost otherwise.
+ */
+static bool
+is_copied(const struct canon_settings *settings,
+    const struct header_field *field)
+{
+	return protect_wants(field) || (settings->confidential &&
+	    outer_field(field, settings->hide_subject) == OUTER_REMOVED);
 }
 
 /* NULL, or why this message goes without header protection. */
@@ -92,11 +124,11 @@ unprotectable(const struct canon_settings *settings,
 	if (!settings->header_protection)
 		return "switched off";
 	for (i = 0; i < header->count; i++) {
-		if (header_is(&header->fields[i], "HP-Outer"))
+		if (header_is(&header->fields[i], HP_OUTER))
 			return "the message has an HP-Outer field";
-		if (!protect_wants(&header->fields[i]))
+		if (!is_copied(settings, &header->fields[i]))
 			continue;
-		why = uncopyable(&header->fields[i], settings->smtputf8);
+		why = uncopyable(settings, &header->fields[i]);
 		if (why != NULL)
 			return why;
 	}
@@ -109,7 +141,7 @@ content_defects(const struct header_field *field, bool smtputf8)
 	struct flaws flaws;
 	unsigned defects = 0;
 
-	check_field(field, &flaws);
+	check_field(field, 0, &flaws);
 	if (flaws.high && !smtputf8)
 		defects |= DEFECT_HIGH;
 	if (flaws.control)
@@ -163,7 +195,7 @@ keep_content(struct entity *entity, const struct header_field *field,
 {
 	struct flaws flaws;
 
-	check_field(field, &flaws);
+	check_field(field, 0, &flaws);
 	if (flaws.torn)
 		return smime_error_setx(err, "a Content- field is broken");
 	entity->defects |= content_defects(field, smtputf8);
@@ -172,8 +204,8 @@ keep_content(struct entity *entity, const struct header_field *field,
 }
 
 /*
- * The first Content-Type gets hp="clear", or loses an hp that would be a lie
- * (RFC 9788 2.1.1: only who protects may set it).
+ * The first Content-Type gets hp, or loses one that would be a lie (RFC 9788
+ * 2.1.1: only who protects may set it).
  */
 static int
 put_type(struct entity *entity, const struct header_field *field)
@@ -184,13 +216,13 @@ put_type(struct entity *entity, const struct header_field *field)
 
 	entity->typed = true;
 	mime_type_parse(field->value, field->value_len, &type);
-	if (entity->protected)
+	if (entity->hp != NULL)
 		value = mime_type_with_hp(field->value, field->value_len,
-		    "clear");
+		    entity->hp);
 	else if (type.has_hp)
 		value = mime_type_with_hp(field->value, field->value_len,
 		    NULL);
-	if (value == NULL && entity->protected)
+	if (value == NULL && entity->hp != NULL)
 		return -1;
 	rc = put_field(entity, field->name, field->name_len,
 	    value != NULL ? value : field->value,
@@ -199,8 +231,62 @@ put_type(struct entity *entity, const struct header_field *field)
 	return rc;
 }
 
+/* "HP-Outer: Name: value", of what stays outside (RFC 9788 2.2). */
 static int
-put_all(struct entity *entity, const struct header_list *header)
+put_outer(struct entity *entity, const struct header_field *field,
+    const char *value, size_t value_len)
+{
+	size_t len = 1 + field->name_len + 1 + value_len;
+	char *text;
+	int rc;
+
+	if ((text = malloc(len + 1)) == NULL)
+		return -1;
+	text[0] = ' ';
+	memcpy(text + 1, field->name, field->name_len);
+	text[1 + field->name_len] = ':';
+	memcpy(text + 2 + field->name_len, value, value_len);
+	rc = put_field(entity, HP_OUTER, strlen(HP_OUTER), text, len);
+	free(text);
+	return rc;
+}
+
+/* A Subject that is there twice is hidden as one (editplan.c). */
+static int
+put_outers(struct entity *entity, const struct canon_settings *settings,
+    const struct header_list *header)
+{
+	const struct header_field *field;
+	bool hidden = false;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < header->count && rc == 0; i++) {
+		field = &header->fields[i];
+		if (!protect_wants(field))
+			continue;
+		switch (outer_field(field, settings->hide_subject)) {
+		case OUTER_KEPT:
+			rc = put_outer(entity, field, field->value,
+			    field->value_len);
+			break;
+		case OUTER_HIDDEN:
+			if (!hidden)
+				rc = put_outer(entity, field,
+				    " " HIDDEN_SUBJECT,
+				    strlen(" " HIDDEN_SUBJECT));
+			hidden = true;
+			break;
+		case OUTER_REMOVED:
+			break;
+		}
+	}
+	return rc;
+}
+
+static int
+put_all(struct entity *entity, const struct canon_settings *settings,
+    const struct header_list *header)
 {
 	const struct header_field *field;
 	size_t i;
@@ -211,7 +297,7 @@ put_all(struct entity *entity, const struct header_list *header)
 		if (!entity->typed && header_is(field, "Content-Type"))
 			rc = put_type(entity, field);
 		else if (is_content(field) ||
-		    (entity->protected && protect_wants(field)))
+		    (entity->hp != NULL && is_copied(settings, field)))
 			rc = put_field(entity, field->name, field->name_len,
 			    field->value, field->value_len);
 		else
@@ -219,7 +305,8 @@ put_all(struct entity *entity, const struct header_list *header)
 		if (rc == -1)
 			return -1;
 	}
-	return 0;
+	return entity->hp != NULL && settings->confidential ?
+	    put_outers(entity, settings, header) : 0;
 }
 
 static const char *
@@ -251,8 +338,9 @@ entity_read(struct entity *out, const struct canon_settings *settings,
 	out->unprotected = unprotectable(settings, header);
 	if (out->unprotected == NULL)
 		out->unprotected = type_unprotectable(header);
-	out->protected = out->unprotected == NULL;
-	if (put_all(out, header) == -1)
+	if (out->unprotected == NULL)
+		out->hp = settings->confidential ? "cipher" : "clear";
+	if (put_all(out, settings, header) == -1)
 		return smime_error_set(err, "building the signed header");
 	return 0;
 }
@@ -305,7 +393,9 @@ add_type(const struct entity *entity, const char *charset, struct text *text)
 	if (text_add_string(text, "Content-Type: text/plain; charset=") == -1 ||
 	    text_add_string(text, charset) == -1)
 		return -1;
-	if (entity->protected && text_add_string(text, "; hp=\"clear\"") == -1)
+	if (entity->hp != NULL && (text_add_string(text, "; hp=\"") == -1 ||
+	    text_add_string(text, entity->hp) == -1 ||
+	    text_add_string(text, "\"") == -1))
 		return -1;
 	return text_add_string(text, "\r\n");
 }

@@ -328,7 +328,7 @@ struct entity {
 	unsigned char	*lines;		/* all its fields as sent */
 	size_t		 len;
 	bool		 typed;		/* there is a Content-Type in it */
-	bool		 protected;	/* RFC 9788 */
+	const char	*hp;		/* RFC 9788: "clear", "cipher", NULL */
 	const char	*unprotected;	/* why not */
 	unsigned	 defects;	/* of the Content-* fields */
 };

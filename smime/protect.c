@@ -1,5 +1,6 @@
 /*
- * protect.c - which header fields are copied under the signature (RFC 9788).
+ * protect.c - which header fields are copied under the signature, and which
+ * are still to be seen outside when the message is encrypted (RFC 9788).
  */
 #include <string.h>
 
@@ -78,4 +79,50 @@ protect_wants(const struct header_field *field)
 		if (matches(field, left_out[i]))
 			return false;
 	return true;
+}
+
+/*
+ * Informational fields, which may say what the message is about (RFC 5322
+ * 3.6.5, RFC 9788 3.2.1).
+ */
+static const char *const informational[] = {
+	"Comments", "Keywords",
+};
+
+/*
+ * Where clients and gateways repeat the Subject or what is derived from it
+ * (ENC-20). Thread-Index holds no words, but readers take it for a thread of
+ * the Thread-Topic that has gone.
+ */
+static const char *const repeating[] = {
+	"Thread-Topic", "Thread-Index", "Summary", "Original-Subject",
+	"Old-Subject", "X-Subject", "X-Original-Subject", "X-Old-Subject",
+	"X-Thread-Topic", "X-Summary",
+};
+
+static bool
+is_one_of(const struct header_field *field, const char *const *names,
+    size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (header_is(field, names[i]))
+			return true;
+	return false;
+}
+
+enum outer_field
+outer_field(const struct header_field *field, bool hide_subject)
+{
+	if (is_one_of(field, informational,
+	    sizeof(informational) / sizeof(informational[0])))
+		return OUTER_REMOVED;
+	if (!hide_subject)
+		return OUTER_KEPT;
+	if (header_is(field, "Subject"))
+		return OUTER_HIDDEN;
+	return is_one_of(field, repeating,
+	    sizeof(repeating) / sizeof(repeating[0])) ? OUTER_REMOVED :
+	    OUTER_KEPT;
 }

@@ -250,6 +250,11 @@ struct canon_settings {
 	uint32_t	 max_parts;
 	unsigned	 max_depth;
 	bool		 header_protection;	/* RFC 9788, hp="clear" */
+	bool		 confidential;	/* ... and hp="cipher": the message
+					 * goes into an envelope, and its outer
+					 * header is changed as outer_field
+					 * says */
+	bool		 hide_subject;	/* with confidential */
 	bool		 smtputf8;	/* the transaction declared it */
 	bool		 quote_from;	/* protect "From ", trailing white
 					 * space, "." (RFC 8551 3.1.4) */
@@ -273,6 +278,9 @@ struct canon_result {
 	char		 reason[160];	/* one sentence, with CANON_OPAQUE_ONLY */
 	bool		 header_protected;
 	const char	*unprotected;	/* why not, static, else NULL */
+	bool		 confidential;	/* by hp="cipher"; without it the outer
+					 * header is to stay as it is, or
+					 * something would be lost */
 	bool		 has_calendar;	/* a text/calendar part was met */
 	uint32_t	 parts;
 	uint32_t	 changed;	/* parts re-encoded or relabelled */
@@ -310,6 +318,21 @@ typedef int (*smime_sink)(void *arg, const unsigned char *buf, size_t len);
 /* Hands the signed entity to sink, in order, in pieces of at most 64 KiB. */
 int	 canon_write(struct canon *canon, smime_sink sink, void *arg,
 	    struct smime_error *err);
+
+/*
+ * Header confidentiality (RFC 9788 3): what becomes of a field outside when its
+ * copy is inside an envelope. One answer for the signed part, which names what
+ * is still to be seen outside (HP-Outer), and for who edits the outer header.
+ */
+enum outer_field {
+	OUTER_KEPT,
+	OUTER_HIDDEN,		/* Subject: the value is HIDDEN_SUBJECT */
+	OUTER_REMOVED
+};
+#define HIDDEN_SUBJECT	"[...]"
+
+enum outer_field outer_field(const struct header_field *field,
+	    bool hide_subject);
 
 /* ------------------------------------------------------- certificates --- */
 

@@ -80,7 +80,9 @@ enum {
 	HP = 1,		/* header protection */
 	LITERAL = 2,	/* not quote_from */
 	UTF8 = 4,	/* SMTPUTF8 */
-	SMALL = 8	/* 3 deep, 5 parts, headers of 200 octets */
+	SMALL = 8,	/* 3 deep, 5 parts, headers of 200 octets */
+	CIPHER = 16,	/* header confidentiality */
+	HIDE = 32	/* with the Subject */
 };
 
 static void
@@ -91,6 +93,8 @@ set(struct canon_settings *settings, unsigned flags)
 	settings->header_protection = (flags & HP) != 0;
 	settings->quote_from = (flags & LITERAL) == 0;
 	settings->smtputf8 = (flags & UTF8) != 0;
+	settings->confidential = (flags & CIPHER) != 0;
+	settings->hide_subject = (flags & HIDE) != 0;
 	if (flags & SMALL) {
 		settings->max_depth = 3;
 		settings->max_parts = 5;
@@ -244,6 +248,37 @@ static const struct {
 	{ "an hp that is not ours goes (SIG-51)", 0,
 	    TEXT("Content-Type: text/plain; hp=\"cipher\"\r\n\r\nx\r\n"),
 	    CANON_CLEAN, TEXT("Content-Type: text/plain\r\n\r\nx\r\n"), NULL },
+
+	/* Header confidentiality. */
+	{ "what is seen outside is told inside (ENC-17)", HP | CIPHER | HIDE,
+	    TEXT("Received: a\r\nFrom: Budi\r\n <b@c>\r\n"
+	    "Content-Type: text/html\r\nBcc: z\r\nMIME-Version: 1.0\r\n"
+	    "Subject:Rahasia \r\nKeywords: k\r\nThread-Topic: Rahasia\r\n"
+	    "X-Original-Subject: r\r\nX-Mailer: m\r\nDate: y\r\n\r\nh\r\n"),
+	    CANON_CLEAN,
+	    TEXT("From: Budi\r\n <b@c>\r\n"
+	    "Content-Type: text/html;\r\n hp=\"cipher\"\r\n"
+	    "Subject:Rahasia \r\nKeywords: k\r\nThread-Topic: Rahasia\r\n"
+	    "X-Original-Subject: r\r\nDate: y\r\n"
+	    "HP-Outer: From: Budi\r\n <b@c>\r\n"
+	    "HP-Outer: Subject: [...]\r\n"
+	    "HP-Outer: Date: y\r\n\r\nh\r\n"), NULL },
+	{ "Subject open (ENC-18)", HP | CIPHER,
+	    TEXT("Subject: x\r\nComments: c\r\nThread-Topic: x\r\n\r\nh\r\n"),
+	    CANON_CLEAN, TEXT("Subject: x\r\nComments: c\r\n"
+	    "Thread-Topic: x\r\nHP-Outer: Subject: x\r\n"
+	    "HP-Outer: Thread-Topic: x\r\n"
+	    "Content-Type: text/plain; charset=us-ascii; hp=\"cipher\"\r\n"
+	    "\r\nh\r\n"), NULL },
+	{ "two Subjects are hidden as one", HP | CIPHER | HIDE,
+	    TEXT("Subject: x\r\nSUBJECT: y\r\n\r\nh\r\n"),
+	    CANON_CLEAN, TEXT("Subject: x\r\nSUBJECT: y\r\n"
+	    "HP-Outer: Subject: [...]\r\n"
+	    "Content-Type: text/plain; charset=us-ascii; hp=\"cipher\"\r\n"
+	    "\r\nh\r\n"), NULL },
+	{ "not without header protection", CIPHER | HIDE,
+	    TEXT("Subject: x\r\nKeywords: k\r\n\r\nh\r\n"),
+	    CANON_CLEAN, TEXT(TYPE "\r\nh\r\n"), NULL },
 
 	/* Leaves. */
 	{ "8-bit text (SIG-11)", 0,
@@ -576,6 +611,13 @@ static const struct {
 	    "990" },
 	{ "folded below 990", HP, "References: " A100 "\r\n " A100 "\r\n",
 	    NULL },
+	{ "8 bit under SMTPUTF8, told outside (ENC-17)", HP | UTF8 | CIPHER,
+	    "To: \303\251\r\n", "8-bit" },
+	{ "8 bit under SMTPUTF8, hidden outside", HP | UTF8 | CIPHER | HIDE,
+	    "Subject: \303\251\r\n", NULL },
+	{ "8 bit in what is removed outside", HP | CIPHER,
+	    "Keywords: \351\r\n", "8-bit" },
+	{ "no room for HP-Outer", HP | CIPHER, "T: " A990 "\r\n", "990" },
 	{ "a Content-Type that cannot be taken apart", HP,
 	    "Content-Type: text\r\n", "taken apart" },
 };
@@ -607,7 +649,10 @@ test_protection(void **state)
 			    result.header_protected,
 			    result.unprotected != NULL ? result.unprotected :
 			    "no reason");
-		if ((strstr((char *)got.buf, "hp=\"clear\"") != NULL) != want)
+		assert_int_equal(result.confidential, want &&
+		    (protections[i].flags & CIPHER) != 0);
+		if ((strstr((char *)got.buf, result.confidential ?
+		    "hp=\"cipher\"" : "hp=\"clear\"") != NULL) != want)
 			fail_msg("%s: %s", protections[i].what, got.buf);
 		free(got.buf);
 	}

@@ -192,6 +192,53 @@ test_plan(void **state)
 	conf_unref(conf);
 }
 
+/* ENC-18, ENC-20: behind the steps of an envelope. */
+static void
+test_hide(void **state)
+{
+	static const struct {
+		const char	*what, *header;
+		bool		 subject;
+		const char	*steps, *result;
+	} rows[] = {
+		{ "Subject, and what repeats it", "Thread-Topic: t\nFrom: a\n"
+		    "Subject: s\nKeywords: k\nkeywords: l\n", true,
+		    "=Subject.1 -Thread-Topic.1 -Keywords.2 -Keywords.1",
+		    "From: a\nSubject: [...]\n" },
+		{ "Subject open", "Thread-Topic: t\nSubject: s\nComments: c\n",
+		    false, "-Comments.1", "Thread-Topic: t\nSubject: s\n" },
+		{ "one of two", "SUBJECT: a\nsubject: b\n", true,
+		    "-Subject.2 =Subject.1", "SUBJECT: [...]\n" },
+		{ "none", "From: a\n", true, "", "From: a\n" },
+	};
+	struct smime_error err = { "" };
+	struct header_list header, changed;
+	struct edit_plan plan;
+	char steps[2048], result[4096];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fixture_header(&header, rows[i].header);
+		memset(&plan, 0, sizeof(plan));
+		memset(&changed, 0, sizeof(changed));
+		assert_int_equal(edit_plan_hide(&plan, &header,
+		    rows[i].subject, &err), 0);
+		assert_int_equal(edit_plan_apply(&plan, &header, &changed,
+		    &err), 0);
+		steps_text(&plan, steps, sizeof(steps));
+		header_text(&changed, result, sizeof(result));
+		if (strcmp(steps, rows[i].steps) != 0 ||
+		    strcmp(result, rows[i].result) != 0)
+			fail_msg("%s: got %s\n%s\nwanted %s\n%s",
+			    rows[i].what, steps, result, rows[i].steps,
+			    rows[i].result);
+		edit_plan_clear(&plan);
+		header_clear(&header);
+		header_clear(&changed);
+	}
+}
+
 static void
 test_removals_ceiling(void **state)
 {
@@ -418,6 +465,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_hide),
 		cmocka_unit_test(test_removals_ceiling),
 		cmocka_unit_test(test_random_headers),
 		cmocka_unit_test(test_body),

@@ -76,11 +76,51 @@ test_sig53_names(void **state)
 	assert_false(protect_wants(&field));
 }
 
+/* ENC-18, ENC-20: outside, with the Subject open and hidden. */
+static void
+test_outer(void **state)
+{
+	static const struct {
+		const char		*name;
+		enum outer_field	 open, hidden;
+	} rows[] = {
+		{ "Subject", OUTER_KEPT, OUTER_HIDDEN },
+		{ "SUBJECT", OUTER_KEPT, OUTER_HIDDEN },
+		{ "Subjects", OUTER_KEPT, OUTER_KEPT },
+		{ "From", OUTER_KEPT, OUTER_KEPT },
+		{ "To", OUTER_KEPT, OUTER_KEPT },
+		{ "Date", OUTER_KEPT, OUTER_KEPT },
+		{ "Message-ID", OUTER_KEPT, OUTER_KEPT },
+		{ "References", OUTER_KEPT, OUTER_KEPT },
+		{ "Comments", OUTER_REMOVED, OUTER_REMOVED },
+		{ "keywords", OUTER_REMOVED, OUTER_REMOVED },
+		{ "Thread-Topic", OUTER_KEPT, OUTER_REMOVED },
+		{ "thread-index", OUTER_KEPT, OUTER_REMOVED },
+		{ "X-Original-Subject", OUTER_KEPT, OUTER_REMOVED },
+		{ "X-Mailer", OUTER_KEPT, OUTER_KEPT },
+	};
+	char name[64];
+	struct header_field field = { name, 0, name, 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		field.name_len = (size_t)snprintf(name, sizeof(name), "%s",
+		    rows[i].name);
+		if (outer_field(&field, false) != rows[i].open ||
+		    outer_field(&field, true) != rows[i].hidden)
+			fail_msg("%s: got %d and %d", rows[i].name,
+			    outer_field(&field, false),
+			    outer_field(&field, true));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sig53_names),
+		cmocka_unit_test(test_outer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
