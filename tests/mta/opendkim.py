@@ -16,7 +16,7 @@ SELECTOR = "uji"
 CONF = """\
 Socket inet:{port}@127.0.0.1
 Mode {mode}
-AuthservID dkim.pekalongankab.go.id
+AuthservID {authserv_id}
 Canonicalization {canonicalization}
 SignatureAlgorithm rsa-sha256
 SignHeaders From,To,Subject,Date,Message-ID,MIME-Version,Content-Type,Content-Transfer-Encoding
@@ -42,12 +42,13 @@ class OpenDkim:
     """mode is "s" or "v"; both of one base share a key. The MTA finds it on
     port."""
 
-    def __init__(self, base, mode, canonicalization="relaxed/simple"):
+    def __init__(self, base, mode, canonicalization="relaxed/simple",
+                 authserv_id="dkim.pekalongankab.go.id"):
         rig.make_directory(base)
         self.port, = rig.free_ports(1)
         self._keys(base)
         conf = rig.write(os.path.join(base, "%s.conf" % mode), CONF.format(
-            base=base, mode=mode, port=self.port,
+            base=base, mode=mode, port=self.port, authserv_id=authserv_id,
             canonicalization=canonicalization,
             hosts="everybody" if mode == "s" else "nobody"))
         self.process = rig.Process(
