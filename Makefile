@@ -177,7 +177,8 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CRYPTO_LIBS) -pthread
 
 MAN8		:= milter/sampul-milter.8 milter/ctl/sampulctl.8
-MAN5		:= milter/sampul.conf.5 milter/keys/sampul-keystore.5
+MAN5		:= milter/sampul.conf.5 milter/keys/sampul-keystore.5 \
+		   milter/sampul-verified-sender.5
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 \

@@ -339,9 +339,11 @@ judge_plain(struct verifier *v, struct verdict *out, struct smime_error *err)
 {
 	if (v->scanning && !v->partial && scan_finish(&v->scan, err) != 0)
 		return -1;
-	/* HDR-16: what was not looked at may be signed. */
 	settle(out, v->partial ? VERIFY_PARTIAL :
 	    v->scan.limit ? VERIFY_LIMIT : VERIFY_UNSIGNED);
+	/* HDR-16: what was not looked at may be signed, or not. */
+	if (out->reason == VERIFY_LIMIT)
+		out->silent = true;
 	return 0;
 }
 

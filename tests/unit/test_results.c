@@ -7,14 +7,15 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "../../milter/incoming.h"
+#include "pki.h"
 
 #define ID	"mx.pekalongankab.go.id"
-#define BUDI	"budi@dinkes.pekalongankab.go.id"
 
 /* ------------------------------------------------- a parser of its own --- */
 
@@ -546,6 +547,42 @@ test_said(void **state)
 	assert_non_null(strstr(out, "revocation=unchecked"));
 }
 
+/* sampul-verified-sender(5) has every reason as it is, under its state. */
+static void
+test_manual(void **state)
+{
+	char heading[64], item[256];
+	struct verdict verdict;
+	const char *section, *end, *at;
+	char *text;
+	size_t len;
+	int i;
+
+	(void)state;
+	text = read_whole("milter/sampul-verified-sender.5", &len);
+	for (i = 0; i < VERIFY_REASONS; i++) {
+		memset(&verdict, 0, sizeof(verdict));
+		verdict.reason = (enum verify_reason)i;
+		verdict.word = verify_reason_verdict(verdict.reason);
+		verdict.silent = i == VERIFY_ENCRYPTED ||
+		    i == VERIFY_COMPRESSED || i == VERIFY_OPENPGP;
+		snprintf(heading, sizeof(heading), ".Cm %s :\n",
+		    results_state(&verdict));
+		snprintf(item, sizeof(item), "\n.It Cm %s Pq %s\n%s\n.br\n%s\n",
+		    verify_reason_word(verdict.reason), verdict.silent ? "-" :
+		    verdict_word_text(verdict.word),
+		    verify_reason_text(verdict.reason, false),
+		    verify_reason_text(verdict.reason, true));
+		section = strstr(text, heading);
+		end = section == NULL ? NULL : strstr(section, ".El\n");
+		at = strstr(text, item);
+		if (at == NULL || end == NULL || at < section || at > end)
+			fail_msg("the manual lacks, under %s:%s",
+			    results_state(&verdict), item);
+	}
+	free(text);
+}
+
 int
 main(void)
 {
@@ -558,6 +595,7 @@ main(void)
 		cmocka_unit_test(test_hdr07),
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_said),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -573,6 +573,7 @@ test_ceilings(void **state)
 		buf_text(&mail, "Content-Type: multipart/mixed; boundary=m%d"
 		    "\r\n\r\n--m%d\r\n", i, i);
 	expect("a tower of parts", &mail, VERIFY_LIMIT, &verdict);
+	assert_true(verdict.silent);	/* HDR-16: who knows what is in it */
 	buf_free(&mail);
 }
 
