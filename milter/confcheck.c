@@ -2,7 +2,9 @@
  * confcheck.c - what a start would stumble over, and what is legal but
  * probably not meant. Opens files; reading the configuration does not.
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 
 #include <errno.h>
@@ -116,16 +118,31 @@ check_parent(struct checker *checker, bool is_error, const char *setting,
 	free(dir);
 }
 
+/* systemd makes the directory (RuntimeDirectory=), other starters do not. */
 static void
 check_socket(struct checker *checker)
 {
-	const char *path = checker->conf->socket;
+	const char *path = checker->conf->socket, *slash;
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat st;
 
 	if (strncmp(path, "inet", 4) == 0)
 		return;
 	if (strchr(path, ':') != NULL && *path != '/')
 		path = strchr(path, ':') + 1;
-	check_parent(checker, true, "milter.socket", path);
+	slash = strrchr(path, '/');
+	if (slash == NULL || slash == path)
+		return;
+	if ((size_t)(slash - path) >= sizeof(dir)) {
+		finding(checker, true, "milter.socket: the path is too long");
+		return;
+	}
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	if (stat(dir, &st) == -1 && errno == ENOENT)
+		finding(checker, true, "milter.socket: %s is not there; make "
+		    "it (install -d %s)", dir, dir);
+	else
+		check_directory(checker, true, "milter.socket", dir, &st);
 }
 
 static void
@@ -332,6 +349,17 @@ check_login_map(struct checker *checker)
 		    "addresses", foreign - FOREIGN_MAX);
 }
 
+void
+conf_check_meaning(const struct conf *conf, void (*report)(void *arg,
+    bool is_error, const char *text), void *arg)
+{
+	struct checker checker = { .conf = conf, .report = report,
+	    .arg = arg };
+
+	check_policy(&checker);
+	check_login_map(&checker);
+}
+
 size_t
 conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
     const char *text), void *arg)
@@ -346,7 +374,6 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	check_audit(&checker);
 	if (conf->pid_file[0] != '\0')
 		check_parent(&checker, false, "pid_file", conf->pid_file);
-	check_policy(&checker);
-	check_login_map(&checker);
+	conf_check_meaning(conf, report, arg);
 	return checker.errors;
 }

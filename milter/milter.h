@@ -256,6 +256,9 @@ int	 conf_text(const struct conf *conf, char **out, size_t *len,
  */
 size_t	 conf_check(const struct conf *conf, void (*report)(void *arg,
 	    bool is_error, const char *text), void *arg);
+/* The second half of that alone, all of it warnings; opens nothing. */
+void	 conf_check_meaning(const struct conf *conf, void (*report)(void *arg,
+	    bool is_error, const char *text), void *arg);
 /* Prints what was understood, every setting with its value (-nn). */
 void	 conf_print(const struct conf *conf, void *stdio_file);
 /*

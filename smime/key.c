@@ -160,12 +160,20 @@ read_der(BIO *bio, const void *buf, size_t len, struct question *question)
 	return d2i_PKCS8PrivateKey_bio(bio, NULL, answer, question);
 }
 
-/* The first sentence stays: one about the work may be there already. */
+/*
+ * The first sentence stays: one about the work may be there already. Where no
+ * decoder felt responsible, OpenSSL's "unsupported" would only mislead.
+ */
 static void
 explain(const char *what, const struct question *question,
     struct smime_error *err)
 {
-	if (!question->asked)
+	int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+	if (!question->asked && (reason == ERR_R_UNSUPPORTED ||
+	    reason == PEM_R_NO_START_LINE))
+		smime_error_setx(err, "%s holds no private key", what);
+	else if (!question->asked)
 		smime_error_crypto(err, "%s holds no private key", what);
 	else if (question->passphrase == NULL)
 		smime_error_setx(err, "the private key in %s is encrypted and "

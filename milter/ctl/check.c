@@ -76,6 +76,20 @@ bad_key(struct key_check *check, const char *what, const char *text,
 	check->faulty = true;
 }
 
+/* What is legal and probably not meant: "FILE: setting: sentence". */
+static void
+say_meaning(void *arg, bool is_error, const char *text)
+{
+	struct check_report *report = arg;
+	const char *file = report->ctl->conf->file;
+	size_t len = strlen(file);
+
+	if (strncmp(text, file, len) == 0 && strncmp(text + len, ": ", 2) == 0)
+		text += len + 2;
+	check_say(report, is_error ? LEVEL_ERROR : LEVEL_WARNING,
+	    "configuration", "%s", text);
+}
+
 /* After the last entry of an address. */
 static void
 end_address(struct key_check *check)
@@ -263,6 +277,7 @@ cmd_check(struct ctl *ctl, int argc, char **argv)
 	check_say(&report, LEVEL_OK, "configuration", "%s: %zu rules, %zu "
 	    "origins, %zu logins in the map", conf->file, conf->rule_count,
 	    conf->origin_count, conf->login_count);
+	conf_check_meaning(conf, say_meaning, &report);
 	check_users(&report);
 	check_files(&report);
 	check_passphrase(&report);

@@ -96,7 +96,8 @@ check_access(struct check_report *report, const char *setting, const char *user,
 	else
 		check_say(report, LEVEL_ERROR, setting, "%s cannot be %s by "
 		    "%s: %s", path, how & W_OK ? "written" : "read",
-		    is_set(user) ? user : "this user", strerror(why));
+		    geteuid() == 0 && is_set(user) ? user :
+		    "this user", strerror(why));
 	return false;
 }
 
@@ -238,6 +239,17 @@ check_files(struct check_report *report)
 	check_socket(report);
 }
 
+/* A new passphrase would open none of the keys that are there. */
+static const char *
+passphrase_remedy(const struct conf *conf)
+{
+	if (conf->passphrase_file[0] != '/' ||
+	    access(conf->passphrase_file, F_OK) == 0 || errno != ENOENT)
+		return "";
+	return "; restore it from its copy, or make one for a new keystore "
+	    "with \"sampulctl init\"";
+}
+
 void
 check_passphrase(struct check_report *report)
 {
@@ -248,7 +260,7 @@ check_passphrase(struct check_report *report)
 
 	if (keystore_passphrase(conf, &passphrase, &len, &err) != 0)
 		check_say(report, LEVEL_ERROR, "keystore.passphrase_file",
-		    "%s", err.text);
+		    "%s%s", err.text, passphrase_remedy(conf));
 	else if (passphrase == NULL && conf->insecure_unencrypted_keys)
 		check_say(report, LEVEL_WARNING, "keystore.passphrase_file",
 		    "none: private keys lie open on the disk");

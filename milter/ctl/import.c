@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -79,6 +80,25 @@ parse(struct ctl *ctl, int argc, char **argv, struct request *out)
 	return 0;
 }
 
+static bool
+is_there(const char *file)
+{
+	return file == NULL || strcmp(file, "-") == 0 ||
+	    access(file, R_OK) == 0;
+}
+
+/* What was given cannot be read, or holds what it should not. */
+static int
+bad_material(const struct request *request, const struct smime_error *err)
+{
+	bool there = is_there(request->p12_file) &&
+	    is_there(request->cert_file) && is_there(request->key_file) &&
+	    is_there(request->chain_file) &&
+	    is_there(request->passphrase.file);
+
+	return ctl_error(there ? EX_DATAERR : EX_NOINPUT, "%s", err->text);
+}
+
 static int
 read_material(struct request *request, struct material *out)
 {
@@ -94,9 +114,7 @@ read_material(struct request *request, struct material *out)
 	if (rc == 0 && request->chain_file != NULL)
 		rc = material_chain(out, request->chain_file, &err);
 	passphrase_clear(&request->passphrase);
-	if (rc != 0)
-		return ctl_error(EX_DATAERR, "%s", err.text);
-	return 0;
+	return rc == 0 ? 0 : bad_material(request, &err);
 }
 
 /* Every rule of the daemon, asked by the same functions. */

@@ -43,6 +43,7 @@ int	 material_adopt(struct material *out, STACK_OF(X509) *certs,
 void	 material_clear(struct material *material);
 
 /* p12.c */
+bool	 is_p12(const char *buf, size_t len);
 int	 material_p12(struct material *out, const char *file,
 	    struct passphrase *passphrase, struct smime_error *err);
 

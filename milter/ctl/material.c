@@ -21,15 +21,21 @@ read_certs(const char *file, struct smime_error *err)
 	buf = ctl_read_file(file, IMPORT_FILE_MAX, &len, err);
 	if (buf == NULL)
 		return NULL;
-	if (cert_read(buf, len, CERTS_MAX, file, &certs, err) != 0)
+	if (is_p12(buf, len))
+		smime_error_setx(err, "%s is a PKCS#12 file: give it with "
+		    "--p12", file);
+	else if (cert_read(buf, len, CERTS_MAX, file, &certs, err) != 0)
 		certs = NULL;
 	OPENSSL_clear_free(buf, len + 1);
 	return certs;
 }
 
-/* Asks for a passphrase only once the file has proven to be encrypted. */
+/*
+ * Asks for a passphrase only once the file has proven to be encrypted. own: the
+ * file was given for the key, not for the certificate.
+ */
 static EVP_PKEY *
-read_key(const char *file, struct passphrase *passphrase,
+read_key(const char *file, bool own, struct passphrase *passphrase,
     struct smime_error *err)
 {
 	struct smime_error first = { "" };
@@ -43,7 +49,8 @@ read_key(const char *file, struct passphrase *passphrase,
 		return NULL;
 	key = key_read(buf, len, NULL, 0, file, &encrypted, &first);
 	if (key == NULL && !encrypted)
-		smime_error_setx(err, "%s", first.text);
+		smime_error_setx(err, "%s%s", first.text, own ? "" :
+		    "; name its file with --key");
 	else if (key == NULL && passphrase_get(passphrase, file, err) == 0)
 		key = key_read(buf, len, passphrase->text, passphrase->len,
 		    file, &encrypted, err);
@@ -87,7 +94,7 @@ material_pem(struct material *out, const char *cert_file,
 	if (certs == NULL)
 		return -1;
 	out->key = read_key(key_file != NULL ? key_file : cert_file,
-	    passphrase, err);
+	    key_file != NULL, passphrase, err);
 	if (out->key == NULL) {
 		sk_X509_pop_free(certs, X509_free);
 		return -1;

@@ -250,7 +250,10 @@ decode(const char *buf, size_t len, struct smime_error *err)
 	ERR_clear_error();
 	p12 = d2i_PKCS12(NULL, &p, (long)len);
 	if (p12 == NULL) {
-		smime_error_crypto(err, "it is no PKCS#12 file");
+		ERR_clear_error();
+		smime_error_setx(err, "it is no PKCS#12 file%s",
+		    strstr(buf, "-----BEGIN ") != NULL ? " but PEM: give it "
+		    "with --cert, and its key with --key" : "");
 		return NULL;
 	}
 	if (p != (const unsigned char *)buf + len) {
@@ -290,6 +293,18 @@ unlock(const PKCS12 *p12_const, const char *file,
 		    "file is damaged");
 	}
 	return 0;
+}
+
+bool
+is_p12(const char *buf, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)buf;
+	PKCS12 *p12 = d2i_PKCS12(NULL, &p, (long)len);
+	bool is = p12 != NULL;
+
+	PKCS12_free(p12);
+	ERR_clear_error();
+	return is;
 }
 
 int

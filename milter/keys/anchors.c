@@ -47,10 +47,12 @@ has_suffix(const struct dirent *entry, const char *a, const char *b)
 	    (strcmp(dot, a) == 0 || strcmp(dot, b) == 0);
 }
 
+/* As authorities hand them out, in PEM or DER whatever the name says. */
 static int
 is_certificate(const struct dirent *entry)
 {
-	return has_suffix(entry, ".pem", ".crt");
+	return has_suffix(entry, ".pem", ".crt") ||
+	    has_suffix(entry, ".cer", ".der");
 }
 
 static int

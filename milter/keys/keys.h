@@ -114,9 +114,9 @@ int	 anchors_each(const struct conf *conf,
 	    int (*each)(void *arg, const struct trusted_file *file), void *arg,
 	    struct smime_error *err);
 /*
- * Anchors and intermediates of the configuration (*.pem, *.crt) and revocation
- * lists (*.pem, *.crl). A file that cannot be used is logged and left out;
- * fails without any anchor.
+ * Anchors and intermediates of the configuration (*.pem, *.crt, *.cer, *.der)
+ * and revocation lists (*.pem, *.crl). A file that cannot be used is logged and
+ * left out; fails without any anchor.
  */
 struct trust *anchors_load(const struct conf *conf, struct smime_error *err);
 

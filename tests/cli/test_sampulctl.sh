@@ -59,6 +59,7 @@ conf()
 {
 	cat >"$tmp/sampul.conf" <<END
 domains = [ ".pekalongankab.go.id" ];
+authserv_id = "mail.pekalongankab.go.id";
 language = "en";
 user = ""; key_user = "";
 milter = { socket = "unix:$tmp/site/milter.sock"; };
@@ -253,6 +254,21 @@ expect 65 "PKCS#12, cut off" run import $siti --p12 "$tmp/cut.p12"
 printf 'x' | cat "$tmp/open.p12" - >"$tmp/long.p12"
 expect 65 "PKCS#12, an octet too much" run import $siti --p12 "$tmp/long.p12"
 expect 65 "PKCS#12 that is PEM" run import $siti --p12 "$tmp/both.pem"
+says "says what to do" 'but PEM: give it with --cert' err
+expect 65 "PEM that is PKCS#12" run import $siti --cert "$tmp/open.p12"
+says "says what to do" 'is a PKCS#12 file: give it with --p12' err
+expect 65 "a certificate without its key" run import $budi \
+    --cert "$tmp/p256/cert.pem"
+says "says what to do" 'holds no private key; name its file with --key$' err
+for what in "--p12 $tmp/none" "--cert $tmp/none --key $tmp/p256/key.pem" \
+    "--cert $tmp/p256/cert.pem --key $tmp/none" \
+    "--cert $tmp/both.pem --chain $tmp/none" \
+    "--p12 $tmp/p384/mailbox.p12 --passphrase-file $tmp/none"; do
+	# shellcheck disable=SC2086 # words are meant
+	expect 66 "import, a file is not there: ${what%% *}" run import \
+	    $siti $what
+	says "names it" "cannot open $tmp/none: No such file" err
+done
 
 # RFC 9216: Alice's has a pair for signatures and one for encryption.
 fresh
@@ -359,7 +375,8 @@ is_json "show --json" "d[0]['emails'] == ['$budi'] and len(d) == 2 and \
     'not-yet-valid' in [f['problem'] for e in d for f in e['findings']]"
 expect 65 "show of an unknown address" run show nobody@dinkes.pekalongankab.go.id
 expect 0 "check" run check
-says "counts" '^errors: 0, warnings: 0$'
+says "counts" '^errors: 0, warnings: 1$'
+says "warns that nothing would be signed" '^warning .*origins: none'
 expect 0 "check --json" run check --json
 is_json "check --json" 'd["errors"] == 0 and d["checks"][0]["level"] == "ok"'
 run import $budi --cert "$tmp/soon/cert.pem" --key "$tmp/soon/key.pem" \
@@ -422,9 +439,30 @@ chmod 644 "$tmp/site/passphrase"
 expect 78 "check: open passphrase" run check
 says "names it" '^error    keystore.passphrase_file: .*mode 0644'
 fresh
+rm "$tmp/site/passphrase"
+expect 78 "check: no passphrase" run check
+says "with the remedy" 'passphrase_file: .*; restore it from its copy'
+fresh
+cat >>"$tmp/sampul.conf" <<END
+origins = ( { name = "app"; kind = "network"; networks = [ "10.1.2.3" ]; } );
+rules = ( { name = "all"; sign = "off"; }, { name = "never"; } );
+END
+expect 0 "check: what is probably not meant" run check
+says "an origin that signs for nobody" \
+    '^warning  configuration: origins: "app" lists no "from"'
+says "a rule that is never reached" \
+    '^warning  configuration: rules: "all" matches every message'
+conf
+fresh
 chmod 777 "$tmp/site/spool"
 expect 78 "check: open spool" run check
 says "names it" '^error    spool.dir: '
+sed -i 's|socket = "[^"]*"|socket = "unix:'"$tmp"'/no/milter.sock"|' \
+    "$tmp/sampul.conf"
+expect 78 "-n: no directory for the socket" "${ctl%ctl}-milter" -n \
+    -c "$tmp/sampul.conf"
+says "with the remedy" "milter.socket: .*make it \(install -d $tmp/no\)" err
+conf
 expect 74 "a full output" sh -c '"$1" -c "$2" check >/dev/full' - "$ctl" \
     "$tmp/sampul.conf"
 

@@ -736,6 +736,12 @@ test_anchors(void **state)
 	unlink(pki_path("anchors/bad.pem"));
 	unlink(pki_path("anchors/open.crt"));
 	unlink(pki_path("anchors/README"));
+	/* By the names and in the form that authorities hand them out in. */
+	rename(pki_path("anchors/root.pem"), pki_path("anchors/root.cer"));
+	store = open_store(conf);
+	must_be(store, time(NULL), "anchor in a .cer file", "one");
+	keystore_close(store);
+	rename(pki_path("anchors/root.cer"), pki_path("anchors/root.pem"));
 	snprintf(empty, sizeof(empty), "%s", pki_path("empty"));
 	mkdir(empty, 0755);
 	conf->anchors_dir = empty;
