@@ -44,6 +44,7 @@ int	 cmd_show(struct ctl *ctl, int argc, char **argv);
 int	 cmd_check(struct ctl *ctl, int argc, char **argv);
 int	 cmd_explain(struct ctl *ctl, int argc, char **argv);
 int	 cmd_sign(struct ctl *ctl, int argc, char **argv);
+int	 cmd_encrypt(struct ctl *ctl, int argc, char **argv);
 int	 cmd_verify(struct ctl *ctl, int argc, char **argv);
 int	 cmd_trust(struct ctl *ctl, int argc, char **argv);
 
@@ -86,6 +87,12 @@ int	 ctl_finish(void);
 
 /* ----------------------------------------------------------- message.c --- */
 
+/* Header confidentiality (RFC 9788), where a message is encrypted. */
+struct ctl_hiding {
+	bool	 confidential;
+	bool	 subject;
+};
+
 /*
  * A message from a file, or none, and how it is supposed to have arrived: what
  * explain and sign take from their command lines. Everything in facts is
@@ -101,6 +108,11 @@ struct ctl_message {
 						 * is part of the message */
 	struct sockaddr_storage	 client;
 	const char		**recipients;
+	const char		**certs;	/* encrypt: files, by
+						 * recipient; NULL without */
+	enum smime_cipher	 cipher;	/* encrypt */
+	bool			 oaep;
+	bool			 show_subject;
 	char			 sender[ADDRESS_MAX + 1];
 	struct facts		 facts;
 };
@@ -124,7 +136,8 @@ int	 ctl_message_each(const struct ctl_message *message, smime_sink each,
  */
 struct canon *ctl_message_canon(const struct ctl_message *message,
 	    const struct conf *conf, const struct plan *plan,
-	    struct canon_result *result, struct smime_error *err);
+	    const struct ctl_hiding *hiding, struct canon_result *result,
+	    struct smime_error *err);
 /* policy_decide, with a second look where a rule depends on the body. */
 int	 ctl_message_decide(struct ctl_message *message,
 	    const struct conf *conf, struct plan *plan,
@@ -149,6 +162,35 @@ struct ctl_fields {
 int	 ctl_fields(const struct conf *conf, const struct ctl_message *message,
 	    const struct verdict *verdict, struct ctl_fields *out);
 void	 ctl_fields_clear(struct ctl_fields *fields);
+
+/* ----------------------------------------------------------- signing.c --- */
+
+struct ctl_signed {
+	struct plan	 plan;
+	struct canon	*canon;
+	struct outcome	 outcome;	/* PLAN_SIGN: composed is there */
+};
+
+/*
+ * Signs as the milter would. Returns EX_OK when outcome says what came of it,
+ * or a status after the reason was printed. hiding may be NULL. The caller
+ * clears out in any case.
+ */
+int	 ctl_sign(struct ctl *ctl, struct ctl_message *message,
+	    struct keystore *store, const struct ctl_hiding *hiding,
+	    struct ctl_signed *out);
+void	 ctl_signed_clear(struct ctl_signed *made);
+/* Header as the milter would leave it, and body. hiding may be NULL. */
+int	 ctl_put_message(FILE *stream, const struct conf *conf,
+	    const struct ctl_message *message, struct composed *composed,
+	    const struct ctl_hiding *hiding, struct smime_error *err);
+/*
+ * The same in base64, for it may hold what JSON cannot; freed with free. NULL
+ * with the sentence.
+ */
+char	*ctl_message_base64(const struct conf *conf,
+	    const struct ctl_message *message, struct composed *composed,
+	    const struct ctl_hiding *hiding, struct smime_error *err);
 
 /* -------------------------------------------------------------- json.c --- */
 

@@ -87,7 +87,8 @@ try_canon(const struct ctl *ctl, const struct ctl_message *message,
 		out->why = WHY_TOO_LARGE;
 		return 0;
 	}
-	canon = ctl_message_canon(message, ctl->conf, plan, &result, err);
+	canon = ctl_message_canon(message, ctl->conf, plan, NULL, &result,
+	    err);
 	if (canon == NULL)
 		return -1;
 	canon_free(canon);

@@ -35,6 +35,10 @@ static const struct command commands[] = {
 	    "what would happen to a message, and why" },
 	{ "sign", cmd_sign, "[options of explain] message",
 	    "sign a message file as the milter would" },
+	{ "encrypt", cmd_encrypt, "--to address --cert file ... "
+	    "[--cipher name] [--oaep]\n\t    [--show-subject] "
+	    "[options of explain] message",
+	    "sign a message file, encrypt it and print it" },
 	{ "verify", cmd_verify, "[--brief] [message]",
 	    "what an incoming message's signature is worth, and why" },
 	{ "trust", cmd_trust, "list | add [--yes] [--incoming | "

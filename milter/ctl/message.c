@@ -16,7 +16,7 @@
 #define PIECE		65536
 
 enum { OPT_FROM = 256, OPT_TO, OPT_LOGIN, OPT_CLIENT, OPT_DAEMON, OPT_SENDER,
-	OPT_HEADER, OPT_SIZE };
+	OPT_HEADER, OPT_SIZE, OPT_CERT, OPT_CIPHER, OPT_OAEP, OPT_SUBJECT };
 
 static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
@@ -27,6 +27,10 @@ static const struct option options[] = {
 	{ "sender", required_argument, NULL, OPT_SENDER },
 	{ "header", required_argument, NULL, OPT_HEADER },
 	{ "size", required_argument, NULL, OPT_SIZE },
+	{ "cert", required_argument, NULL, OPT_CERT },
+	{ "cipher", required_argument, NULL, OPT_CIPHER },
+	{ "oaep", no_argument, NULL, OPT_OAEP },
+	{ "show-subject", no_argument, NULL, OPT_SUBJECT },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -104,6 +108,56 @@ set_sender(struct ctl_message *message, const char *text)
 	return EX_OK;
 }
 
+/* The certificate of the recipient that was named last. */
+static int
+set_cert(struct ctl_message *message, const char *path)
+{
+	size_t n = message->facts.recipient_count;
+
+	if (n == 0 || message->certs[n - 1] != NULL)
+		return ctl_error(EX_USAGE,
+		    "--cert belongs behind the --to that it is for");
+	message->certs[n - 1] = path;
+	return EX_OK;
+}
+
+static int
+set_cipher(struct ctl_message *message, const char *word)
+{
+	enum smime_cipher cipher;
+
+	for (cipher = CIPHER_AES256_CBC; cipher <= CIPHER_AES128_GCM; cipher++)
+		if (strcmp(word, smime_cipher_word(cipher)) == 0) {
+			message->cipher = cipher;
+			return EX_OK;
+		}
+	return ctl_error(EX_USAGE, "--cipher takes aes256-cbc, aes256-gcm or "
+	    "aes128-gcm, not \"%s\"", word);
+}
+
+/* Options that encrypt has and the others have not. */
+static int
+encrypt_option(struct ctl *ctl, struct ctl_message *message, int option,
+    const char *value)
+{
+	if (ctl->command->run != cmd_encrypt)
+		return ctl_usage(ctl);
+	switch (option) {
+	case OPT_CERT:
+		return set_cert(message, value);
+	case OPT_CIPHER:
+		return set_cipher(message, value);
+	case OPT_OAEP:
+		message->oaep = true;
+		return EX_OK;
+	case OPT_SUBJECT:
+		message->show_subject = true;
+		return EX_OK;
+	default:
+		return ctl_usage(ctl);
+	}
+}
+
 static int
 one_option(struct ctl *ctl, struct ctl_message *message, int option,
     const char *value)
@@ -129,7 +183,7 @@ one_option(struct ctl *ctl, struct ctl_message *message, int option,
 	case OPT_SIZE:
 		return set_size(message, value);
 	default:
-		return ctl_usage(ctl);
+		return encrypt_option(ctl, message, option, value);
 	}
 }
 
@@ -170,7 +224,8 @@ ctl_message_options(struct ctl *ctl, int argc, char **argv,
 
 	memset(out, 0, sizeof(*out));
 	out->recipients = calloc((size_t)argc, sizeof(*out->recipients));
-	if (out->recipients == NULL)
+	out->certs = calloc((size_t)argc, sizeof(*out->certs));
+	if (out->recipients == NULL || out->certs == NULL)
 		return ctl_error(EX_OSERR, "out of memory");
 	/* Anything but null; no rule asks for more. */
 	snprintf(out->sender, sizeof(out->sender), "sender");
@@ -195,6 +250,7 @@ ctl_message_clear(struct ctl_message *message)
 {
 	header_clear(&message->header);
 	free(message->recipients);
+	free(message->certs);
 	if (message->buf != NULL)
 		OPENSSL_clear_free(message->buf, message->len + 1);
 	memset(message, 0, sizeof(*message));
@@ -250,13 +306,17 @@ feed_piece(void *arg, const unsigned char *buf, size_t len)
 
 struct canon *
 ctl_message_canon(const struct ctl_message *message, const struct conf *conf,
-    const struct plan *plan, struct canon_result *result,
-    struct smime_error *err)
+    const struct plan *plan, const struct ctl_hiding *hiding,
+    struct canon_result *result, struct smime_error *err)
 {
 	struct canon_settings settings;
 	struct feeding feeding = { NULL, err };
 
 	outgoing_settings(conf, plan, false, &settings);
+	if (hiding != NULL) {
+		settings.confidential = hiding->confidential;
+		settings.hide_subject = hiding->subject;
+	}
 	feeding.canon = canon_new(&settings, &message->header, SMIME_SHA256,
 	    err);
 	if (feeding.canon == NULL)
@@ -280,7 +340,7 @@ ctl_message_decide(struct ctl_message *message, const struct conf *conf,
 	policy_decide(conf, &message->facts, plan);
 	if (plan->action != PLAN_LATER || message->body == NULL)
 		return 0;
-	canon = ctl_message_canon(message, conf, plan, &result, err);
+	canon = ctl_message_canon(message, conf, plan, NULL, &result, err);
 	if (canon == NULL)
 		return -1;
 	message->facts.size = canon_received(canon);

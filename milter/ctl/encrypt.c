@@ -1,0 +1,274 @@
+/*
+ * encrypt.c - "sampulctl encrypt": a message file, signed as the milter would
+ * and then encrypted to certificates that are given as files.
+ *
+ * Each certificate is checked as the milter checks it: rules, path,
+ * revocation, the address. One that may not be used keeps all from being
+ * written (ENC-15), and so does a missing signature (ENC-13).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "../incoming.h"
+#include "ctl.h"
+
+#define CERT_FILE_MAX	(1024 * 1024)
+#define CERTS_MAX	16	/* in one file: the first is the recipient's */
+
+struct addressee {
+	char				 address[ADDRESS_MAX + 1];
+	STACK_OF(X509)			*certs;
+	struct recipient_findings	 findings;
+};
+
+struct work {
+	struct ctl		*ctl;
+	struct ctl_message	*message;
+	struct addressee	*addressees;
+	struct recipient	*recipients;
+	size_t			 count;
+	bool			 unusable;	/* one of them may not be used */
+};
+
+/* ---------------------------------------------------------- recipients --- */
+
+static int
+read_cert(struct addressee *addressee, const char *path)
+{
+	struct smime_error err = { "" };
+	size_t len;
+	char *buf;
+	int rc;
+
+	buf = ctl_read_file(path, CERT_FILE_MAX, &len, &err);
+	if (buf == NULL)
+		return ctl_error(EX_NOINPUT, "%s", err.text);
+	rc = cert_read(buf, len, CERTS_MAX, path, &addressee->certs, &err);
+	OPENSSL_clear_free(buf, len + 1);
+	return rc == 0 ? EX_OK : ctl_error(EX_DATAERR, "%s", err.text);
+}
+
+static int
+check_one(struct work *work, const struct recipient_settings *settings,
+    size_t i)
+{
+	struct addressee *addressee = &work->addressees[i];
+	const char *text = work->message->recipients[i];
+	struct smime_error err = { "" };
+	X509 *cert;
+	int status;
+
+	if (!address_canonical(text, strlen(text), addressee->address))
+		return ctl_error(EX_USAGE, "--to takes an address, not \"%s\"",
+		    text);
+	if (work->message->certs[i] == NULL)
+		return ctl_error(EX_USAGE, "no --cert for %s",
+		    addressee->address);
+	status = read_cert(addressee, work->message->certs[i]);
+	if (status != EX_OK)
+		return status;
+	cert = sk_X509_value(addressee->certs, 0);
+	if (recipient_check(settings, cert, addressee->certs,
+	    addressee->address, &addressee->findings, &err) == -1)
+		return ctl_error(EX_TEMPFAIL, "%s", err.text);
+	if (addressee->findings.findings.count > 0)
+		work->unusable = true;
+	work->recipients[i].cert = cert;
+	work->recipients[i].oaep = work->message->oaep && cert_is_rsa(cert);
+	return EX_OK;
+}
+
+static int
+check_all(struct work *work)
+{
+	struct recipient_settings settings = { .now = time(NULL) };
+	struct smime_error err = { "" };
+	struct trust_state *state;
+	int status = EX_OK;
+	size_t i;
+
+	if ((state = trust_state_read(work->ctl->conf, &err)) == NULL)
+		return ctl_error(EX_UNAVAILABLE, "%s", err.text);
+	settings.trust = state->trust;
+	settings.crl_soft_fail =
+	    work->ctl->conf->crl == CRL_SOFT_FAIL;
+	for (i = 0; i < work->count && status == EX_OK; i++)
+		status = check_one(work, &settings, i);
+	trust_state_unref(state);
+	return status;
+}
+
+static void
+complain(const struct work *work)
+{
+	const struct addressee *addressee;
+	size_t i;
+
+	for (i = 0; i < work->count; i++) {
+		addressee = &work->addressees[i];
+		if (addressee->findings.findings.count == 0)
+			continue;
+		(void)ctl_error(EX_DATAERR, "cannot encrypt to %s:%s%s",
+		    addressee->address,
+		    addressee->findings.detail[0] != '\0' ? " " : "",
+		    addressee->findings.detail);
+		ctl_print_findings(work->ctl, stderr,
+		    &addressee->findings.findings, "  ");
+	}
+}
+
+/* -------------------------------------------------------------- output --- */
+
+static void
+print_json(const struct work *work, const struct ctl_signed *made,
+    const char *message)
+{
+	const struct addressee *addressee;
+	char serial[SERIAL_TEXT_MAX];
+	struct json json;
+	size_t i;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_bool(&json, "encrypted", message != NULL);
+	json_string(&json, "cipher", smime_cipher_word(work->message->cipher));
+	json_array(&json, "recipients");
+	for (i = 0; i < work->count; i++) {
+		addressee = &work->addressees[i];
+		cert_serial(sk_X509_value(addressee->certs, 0), serial,
+		    sizeof(serial));
+		json_object(&json, NULL);
+		json_string(&json, "address", addressee->address);
+		json_string(&json, "serial", serial);
+		json_bool(&json, "usable",
+		    addressee->findings.findings.count == 0);
+		json_findings(&json, "problems", &addressee->findings.findings,
+		    work->ctl->id);
+		json_end(&json);
+	}
+	json_end(&json);
+	json_string(&json, "from", made == NULL ? NULL : made->plan.from);
+	json_string(&json, "serial", made == NULL ? NULL :
+	    made->outcome.serial);
+	json_string(&json, "message_base64", message);
+	json_end(&json);
+}
+
+static int
+print_message(const struct work *work, const struct ctl_signed *made,
+    const struct ctl_hiding *hiding, struct composed *sealed)
+{
+	const struct conf *conf = work->ctl->conf;
+	struct smime_error err = { "" };
+	char *text;
+
+	if (!work->ctl->json) {
+		if (ctl_put_message(stdout, conf, work->message, sealed,
+		    hiding, &err) == -1)
+			return ctl_error(EX_IOERR, "%s", err.text);
+		return ctl_finish();
+	}
+	text = ctl_message_base64(conf, work->message, sealed, hiding, &err);
+	if (text == NULL)
+		return ctl_error(EX_IOERR, "%s", err.text);
+	print_json(work, made, text);
+	free(text);
+	return ctl_finish();
+}
+
+/* What asked for a hidden Subject must not leave with an open one. */
+static int
+seal(const struct work *work, const struct ctl_signed *made,
+    struct ctl_hiding *hiding)
+{
+	const struct outcome *outcome = &made->outcome;
+	struct smime_error err = { "" };
+	struct composed *sealed;
+	int status;
+
+	if (outcome->action != PLAN_SIGN)
+		return ctl_error(outcome->why == WHY_INTERNAL ? EX_TEMPFAIL :
+		    EX_DATAERR, "not signed, so not encrypted: %s%s%s",
+		    policy_why_word(outcome->why), outcome->detail[0] == '\0' ?
+		    "" : ": ", outcome->detail);
+	hiding->confidential = outcome->canon.confidential;
+	if (hiding->subject && !hiding->confidential)
+		return ctl_error(EX_DATAERR, "the Subject cannot be hidden: "
+		    "%s; --show-subject leaves it as it is",
+		    outcome->canon.unprotected != NULL ?
+		    outcome->canon.unprotected : "no header protection");
+	sealed = compose_encrypted(outcome->composed, work->message->cipher,
+	    work->recipients, work->count, &err);
+	if (sealed == NULL)
+		return ctl_error(EX_TEMPFAIL, "%s", err.text);
+	status = print_message(work, made, hiding, sealed);
+	composed_free(sealed);
+	return status;
+}
+
+/* --------------------------------------------------------------- command --- */
+
+static int
+run(struct work *work, struct keystore *store)
+{
+	struct ctl_hiding hiding = { true, !work->message->show_subject };
+	struct ctl_signed made;
+	int status;
+
+	if ((status = check_all(work)) != EX_OK)
+		return status;
+	if (work->unusable) {
+		if (work->ctl->json)
+			print_json(work, NULL, NULL);
+		complain(work);
+		return EX_DATAERR;
+	}
+	status = ctl_sign(work->ctl, work->message, store, &hiding, &made);
+	if (status == EX_OK)
+		status = seal(work, &made, &hiding);
+	ctl_signed_clear(&made);
+	return status;
+}
+
+static int
+begin(struct work *work)
+{
+	struct smime_error err = { "" };
+	struct keystore *store = NULL;
+	int status = EX_OSERR;
+
+	if (work->message->body == NULL || work->count == 0)
+		return ctl_usage(work->ctl);
+	if (work->addressees == NULL || work->recipients == NULL)
+		return ctl_error(EX_OSERR, "out of memory");
+	if ((store = ctl_keystore(work->ctl, &status)) == NULL)
+		return status;
+	status = audit_open(work->ctl->conf, &err) == -1 ?
+	    ctl_error(EX_CANTCREAT, "%s", err.text) : run(work, store);
+	keystore_close(store);
+	return status;
+}
+
+int
+cmd_encrypt(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_message message;
+	struct work work = { .ctl = ctl, .message = &message };
+	size_t i;
+	int status;
+
+	status = ctl_message_options(ctl, argc, argv, &message);
+	work.count = message.facts.recipient_count;
+	work.addressees = calloc(work.count + 1, sizeof(*work.addressees));
+	work.recipients = calloc(work.count + 1, sizeof(*work.recipients));
+	if (status == EX_OK)
+		status = begin(&work);
+	for (i = 0; work.addressees != NULL && i < work.count; i++)
+		sk_X509_pop_free(work.addressees[i].certs, X509_free);
+	free(work.addressees);
+	free(work.recipients);
+	ctl_message_clear(&message);
+	return status;
+}

@@ -1,0 +1,183 @@
+#!/bin/sh
+# test_encrypt.sh - what sampulctl encrypt writes, to whom it refuses to, and
+# what is to be seen outside. Prints TAP.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 70
+ctl=${SAMPUL_BUILD:-build}/sampulctl
+pki=tests/pki/make-pki
+tmp=$(mktemp -d) || exit 73
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+budi=budi@dinkes.pekalongankab.go.id
+siti=siti@dinkes.pekalongankab.go.id
+n=0 bad=0
+
+# result STATUS NAME: one line of TAP, with what was said on failure.
+result()
+{
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		bad=1
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$tmp/err" 2>/dev/null
+	fi
+}
+
+# expect STATUS NAME ARGUMENT...: of sampulctl; output to $tmp/out, $tmp/err.
+expect()
+{
+	want=$1 name=$2
+	shift 2
+	"$ctl" -c "$tmp/sampul.conf" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	[ "$got" -eq "$want" ] || echo "exit $got, wanted $want" >>"$tmp/err"
+	[ "$got" -eq "$want" ]
+	result $? "$name"
+}
+
+# says NAME PATTERN [FILE]: an extended regular expression in the last output.
+says()
+{
+	grep -Eq -- "$2" "$tmp/${3:-out}"
+	result $? "$1"
+}
+
+# silent NAME PATTERN [FILE]: no line of it.
+silent()
+{
+	! grep -Eq -- "$2" "$tmp/${3:-out}"
+	result $? "$1"
+}
+
+# json NAME EXPRESSION: true of the last output, a document d.
+json()
+{
+	/usr/bin/python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+sys.exit(not eval("(" + sys.argv[2] + ")"))' "$tmp/out" "$2" 2>>"$tmp/err"
+	result $? "$1"
+}
+
+# opened NAME WHO: $tmp/out is opened by WHO and verified; entity in $tmp/in.
+opened()
+{
+	openssl cms -decrypt -in "$tmp/out" -recip "$tmp/$2/cert.pem" \
+	    -inkey "$tmp/$2/key.pem" -out "$tmp/signed" 2>"$tmp/err" &&
+	    openssl cms -verify -binary -crlfeol -in "$tmp/signed" \
+	    -CAfile "$tmp/pki/root.pem" -out "$tmp/in" 2>"$tmp/err"
+	result $? "$1"
+}
+
+setup()
+{
+	"$pki" "$tmp/pki" &&
+	    "$pki" "$tmp/pki" mailbox $budi p256 "$tmp/budi" &&
+	    "$pki" "$tmp/pki" mailbox $siti rsa2048 "$tmp/siti" encryption &&
+	    "$pki" "$tmp/pki" mailbox $budi p384 "$tmp/own" encryption &&
+	    "$pki" "$tmp/pki" mailbox $siti p256 "$tmp/signing" &&
+	    "$pki" "$tmp/pki" mailbox $siti p256 "$tmp/revoked" encryption &&
+	    "$pki" "$tmp/pki" revoke "$tmp/revoked" &&
+	    mkdir "$tmp/keystore" "$tmp/anchors" "$tmp/intermediates" \
+	    "$tmp/spool" "$tmp/crl" &&
+	    chmod 700 "$tmp/keystore" "$tmp/spool" &&
+	    cp "$tmp/pki/root.pem" "$tmp/anchors/" &&
+	    cp "$tmp/pki/issuing.pem" "$tmp/intermediates/" &&
+	    cp "$tmp/pki/root.crl.pem" "$tmp/pki/issuing.crl.pem" "$tmp/crl/"
+	cat >"$tmp/sampul.conf" <<END
+domains = [ ".pekalongankab.go.id" ];
+authserv_id = "mx.pekalongankab.go.id";
+language = "en";
+user = ""; key_user = "";
+spool = { dir = "$tmp/spool"; };
+keystore = { dir = "$tmp/keystore"; anchors_dir = "$tmp/anchors";
+  intermediates_dir = "$tmp/intermediates"; insecure_unencrypted_keys = true; };
+audit = { file = "$tmp/audit.log"; };
+verify = { crl_dir = "$tmp/crl"; };
+END
+	mkdir -p "$tmp/keystore/$budi"
+	cat >"$tmp/mail" <<END
+From: $budi
+To: $siti
+Subject: Mutasi pejabat
+Keywords: mutasi
+Thread-Topic: Mutasi pejabat
+Content-Type: text/plain
+
+Terlampir usulan mutasi.
+END
+	sed '/^Subject/s/$/ \r/; s/Mutasi/Rapat\x01/' "$tmp/mail" >"$tmp/odd"
+}
+
+setup >"$tmp/out" 2>"$tmp/err"
+result $? "make a PKI and a message"
+expect 65 "without a signing certificate nothing is encrypted (ENC-13)" \
+    encrypt --to $siti --cert "$tmp/siti/cert.pem" "$tmp/mail"
+says "and says so" 'not signed, so not encrypted: no-certificate' err
+[ ! -s "$tmp/out" ]
+result $? "and prints nothing"
+expect 0 "import" import --cert "$tmp/budi/cert.pem" \
+    --key "$tmp/budi/key.pem" --chain "$tmp/pki/issuing.pem" $budi
+
+# ------------------------------------------------------------------- good
+expect 0 "to two, RSA and EC" encrypt --to $siti --cert "$tmp/siti/cert.pem" \
+    --to $budi --cert "$tmp/own/cert.pem" "$tmp/mail"
+says "an envelope" 'application/pkcs7-mime; smime-type=enveloped-data;'
+says "the Subject is hidden (ENC-18)" '^Subject: \[\.\.\.\]'
+says "From and To are as they were" "^From: $budi"
+silent "nothing of it outside (ENC-20)" 'utasi|^Keywords|^Thread-Topic'
+cp "$tmp/out" "$tmp/both"
+opened "opened by the recipient" siti
+says "Subject inside" '^Subject: Mutasi pejabat' in
+says "Keywords inside" '^Keywords: mutasi' in
+says "what is outside is told (ENC-17)" '^HP-Outer: Subject: \[\.\.\.\]' in
+says "hp=cipher" 'hp="cipher"' in
+says "the text" '^Terlampir usulan mutasi' in
+cp "$tmp/both" "$tmp/out"
+opened "opened by the sender (ENC-12)" own
+expect 0 "with the Subject open" encrypt --show-subject --to $siti --cert \
+    "$tmp/siti/cert.pem" "$tmp/mail"
+says "it is" '^Subject: Mutasi pejabat'
+silent "Keywords are gone all the same" '^Keywords'
+expect 0 "by GCM and OAEP" encrypt --cipher aes256-gcm --oaep --to $siti \
+    --cert "$tmp/siti/cert.pem" "$tmp/mail"
+says "another envelope" 'smime-type=authEnveloped-data'
+opened "opened" siti
+expect 0 "as a document" --json encrypt --to $siti --cert \
+    "$tmp/siti/cert.pem" "$tmp/mail"
+json "with the message in it" 'd["encrypted"] and d["cipher"] == "aes256-cbc"
+    and len(d["recipients"]) == 1 and d["recipients"][0]["usable"]
+    and d["from"] == "'$budi'" and
+    b"enveloped-data" in __import__("base64").b64decode(d["message_base64"])'
+
+# ------------------------------------------------------------------ refused
+expect 65 "to a signing certificate (ENC-06)" encrypt --to $siti --cert \
+    "$tmp/signing/cert.pem" "$tmp/mail"
+says "with the reason" '^  encryption-usage: ' err
+[ ! -s "$tmp/out" ]
+result $? "and no message"
+expect 65 "to somebody else's (ENC-07)" encrypt --to $budi --cert \
+    "$tmp/siti/cert.pem" "$tmp/mail"
+says "with that reason" '^  other-address: ' err
+expect 65 "one of two is revoked (ENC-05)" --json encrypt --to $budi --cert \
+    "$tmp/own/cert.pem" --to $siti --cert "$tmp/revoked/cert.pem" "$tmp/mail"
+json "which is told" 'not d["encrypted"] and d["message_base64"] is None and
+    [r["usable"] for r in d["recipients"]] == [True, False] and
+    d["recipients"][1]["problems"][0]["problem"] == "revoked"'
+expect 65 "a Subject that cannot be hidden" encrypt --to $siti --cert \
+    "$tmp/siti/cert.pem" "$tmp/odd"
+says "with what to do" 'control characters; --show-subject' err
+expect 66 "no such file" encrypt --to $siti --cert "$tmp/none" "$tmp/mail"
+expect 64 "no certificate" encrypt --to $siti "$tmp/mail"
+expect 64 "nobody" encrypt "$tmp/mail"
+expect 64 "a certificate for nobody" encrypt --cert "$tmp/siti/cert.pem" \
+    --to $siti "$tmp/mail"
+expect 64 "an unknown cipher" encrypt --cipher des3 --to $siti --cert \
+    "$tmp/siti/cert.pem" "$tmp/mail"
+expect 64 "the options are encrypt's alone" sign --oaep "$tmp/mail"
+
+echo "1..$n"
+exit $bad
