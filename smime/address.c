@@ -133,6 +133,20 @@ address_from(const struct header_list *list, char *out)
 }
 
 bool
+address_mailbox(const char *text, size_t len, char *out)
+{
+	struct mailbox m;
+
+	out[0] = '\0';
+	mailbox_init(&m, text, len);
+	if (!is_clean(text, len) || mailbox_take(&m) != ADDRESS_OK ||
+	    !is_utf8(m.local.p, m.local.len) ||
+	    !is_utf8(m.domain.p, m.domain.len))
+		return false;
+	return put_canonical(&m, out);
+}
+
+bool
 address_canonical(const char *text, size_t len, char *out)
 {
 	struct mailbox m;

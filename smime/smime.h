@@ -174,6 +174,13 @@ const char *address_result_text(enum address_result result);
  * <>: false when it is none (also for the null sender).
  */
 bool	 address_canonical(const char *text, size_t len, char *out);
+/* Canonical form of the one mailbox in text, which may have a name. */
+bool	 address_mailbox(const char *text, size_t len, char *out);
+/*
+ * Whether a To or Cc field names this canonical address. A recipient for whom
+ * none does is taken for a hidden one (ENC-14).
+ */
+bool	 address_is_shown(const struct header_list *list, const char *address);
 /* Borrowed pointer behind the last '@', or NULL. */
 const char *address_domain(const char *address);
 /*

@@ -422,6 +422,71 @@ test_crt41_safe_name(void **state)
 	assert_int_equal(failed, 0);
 }
 
+static const struct {
+	const char	*what;
+	const char	*to, *cc;
+	bool		 want;		/* budi@a.id is shown */
+} lists[] = {
+	{ "alone", "budi@a.id", NULL, true },
+	{ "with a name", "Budi S. <BUDI@A.id>", NULL, true },
+	{ "second", "x@b.id, \"B, udi\" <budi@a.id>", NULL, true },
+	{ "folded", "x@b.id,\n\t<budi@a.id>,\n y@b.id", NULL, true },
+	{ "Cc", "x@b.id", "y@b.id,budi@a.id", true },
+	{ "comment with a comma", "x@b.id (a, b), budi@a.id", NULL, true },
+	{ "in a group", "Tim: x@b.id, budi@a.id;, y@b.id", NULL, true },
+	{ "behind a group", "Tim:;, budi@a.id", NULL, true },
+	{ "empty entries", ", ,budi@a.id,,", NULL, true },
+	{ "a route", "<@b.id,@c.id:budi@a.id>", NULL, true },
+	{ "not there", "x@b.id", "y@b.id", false },
+	{ "no field", NULL, NULL, false },
+	{ "undisclosed", "undisclosed-recipients:;", NULL, false },
+	{ "only in a name", "\"budi@a.id\" <x@b.id>", NULL, false },
+	{ "only in a comment", "x@b.id (budi@a.id)", NULL, false },
+	{ "the end of another", "xbudi@a.id", NULL, false },
+	{ "the beginning of another", "budi@a.id.example", NULL, false },
+	{ "plus-address", "budi+x@a.id", NULL, false },
+	{ "broken quote before", "\"x, budi@a.id", NULL, false },
+	{ "broken bracket before", "<x@b.id, budi@a.id", NULL, false },
+	{ "two in one entry", "x@b.id budi@a.id", NULL, false },
+};
+
+static bool
+shows(const char *to, const char *cc, size_t cut)
+{
+	struct header_list list = { NULL, 0, 0, 0 };
+	bool shown;
+
+	if (to != NULL)
+		assert_int_equal(header_add(&list, "To", 2, to,
+		    strlen(to) < cut ? strlen(to) : cut, 0, NULL), 0);
+	if (cc != NULL)
+		assert_int_equal(header_add(&list, "cc", 2, cc, strlen(cc), 0,
+		    NULL), 0);
+	shown = address_is_shown(&list, "budi@a.id");
+	header_clear(&list);
+	return shown;
+}
+
+static void
+test_enc14_shown(void **state)
+{
+	size_t i, cut, failed = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		for (cut = 0; lists[i].to != NULL &&
+		    cut < strlen(lists[i].to); cut++)
+			(void)shows(lists[i].to, NULL, cut);
+		if (shows(lists[i].to, lists[i].cc, SIZE_MAX) !=
+		    lists[i].want) {
+			printf("%s: wanted %d\n", lists[i].what,
+			    lists[i].want);
+			failed++;
+		}
+	}
+	assert_int_equal(failed, 0);
+}
+
 static void
 test_rest(void **state)
 {
@@ -448,6 +513,7 @@ main(void)
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_crt35_canonical),
 		cmocka_unit_test(test_crt41_safe_name),
+		cmocka_unit_test(test_enc14_shown),
 		cmocka_unit_test(test_rest),
 	};
 
