@@ -3,7 +3,7 @@
  *
  * A packet is one message of a SOCK_SEQPACKET pair, integers big-endian:
  *
- *	request	type 1, digest, queue id length (1), address length (2),
+ *	request	type 1 (sign) or 3 (list), digest, queue id length (1), address length (2),
  *		digest value, queue id, address
  *	answer	type 2, status, digest, pinned (0 or 1), notAfter (8),
  *		serial length (1), reason length (2), DER length (4),
@@ -24,8 +24,9 @@
 
 #include "milter.h"
 
-#define TYPE_REQUEST	1
+#define TYPE_SIGN	1
 #define TYPE_ANSWER	2
+#define TYPE_LIST	3
 #define REQUEST_HEAD	5
 #define ANSWER_HEAD	19
 
@@ -91,7 +92,7 @@ channel_put_request(const struct key_request *request, unsigned char *buf,
 	len = REQUEST_HEAD + value + queue_id + address;
 	if (len > size)
 		return -1;
-	*p++ = TYPE_REQUEST;
+	*p++ = request->want == KEY_LIST ? TYPE_LIST : TYPE_SIGN;
 	*p++ = (unsigned char)request->digest;
 	p = put_number(p, queue_id, 1);
 	p = put_number(p, address, 2);
@@ -108,9 +109,11 @@ channel_get_request(const unsigned char *buf, size_t len,
 	size_t queue_id, address, value;
 
 	memset(out, 0, sizeof(*out));
-	if (len < REQUEST_HEAD || buf[0] != TYPE_REQUEST ||
+	if (len < REQUEST_HEAD ||
+	    (buf[0] != TYPE_SIGN && buf[0] != TYPE_LIST) ||
 	    !valid_digest(buf[1]))
 		return -1;
+	out->want = buf[0] == TYPE_LIST ? KEY_LIST : KEY_SIGN;
 	out->digest = (enum smime_digest)buf[1];
 	queue_id = get_number(buf + 2, 1);
 	address = get_number(buf + 3, 2);
@@ -128,16 +131,17 @@ channel_get_request(const unsigned char *buf, size_t len,
 	return 0;
 }
 
-/* Only a signature comes with octets, and it never comes without. */
+/* Only what was asked for comes with octets, and it never comes without. */
 static bool
 answer_fits(unsigned status, unsigned digest, size_t serial, size_t reason,
     size_t der)
 {
-	if (status < KEY_SIGNED || status > KEY_FAULT ||
+	if (status < KEY_SIGNED || status > KEY_CERTIFICATES ||
 	    !valid_digest(digest) || serial > SERIAL_TEXT_MAX ||
 	    reason > CHANNEL_REASON_MAX || der > CHANNEL_DER_MAX)
 		return false;
-	return (status == KEY_SIGNED) == (der > 0);
+	return (status == KEY_SIGNED || status == KEY_CERTIFICATES) ==
+	    (der > 0);
 }
 
 ssize_t

@@ -323,6 +323,43 @@ check_policy(struct checker *checker)
 		    "set it to this host's full name", conf->authserv_id);
 }
 
+static bool
+may_encrypt(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->rule_count; i++)
+		if (conf->rules[i].encrypt != ENCRYPT_OFF)
+			return true;
+	return conf->default_rule.encrypt != ENCRYPT_OFF ||
+	    conf->labels.count > 0 || conf->subject_tags.count > 0;
+}
+
+/* What would make every message that must be encrypted stay here. */
+static void
+check_encryption(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	struct stat st;
+
+	if (!may_encrypt(conf))
+		return;
+	if (conf->encryption_sources.count == 0)
+		finding(checker, false, "encryption.sources: none; nobody can "
+		    "be encrypted to");
+	if (conf->partners_dir[0] != '\0' && check_directory(checker, false,
+	    "encryption.partners_dir", conf->partners_dir, &st) &&
+	    (st.st_mode & 022))
+		finding(checker, true, "encryption.partners_dir: %s may be "
+		    "written by group or others; chmod go-w",
+		    conf->partners_dir);
+	if (conf->crl == CRL_REQUIRE && (conf->crl_dir[0] == '\0' ||
+	    stat(conf->crl_dir, &st) == -1))
+		finding(checker, false, "verify.crl_dir: there are no "
+		    "revocation lists, and with verify.crl = \"require\" "
+		    "nobody can be encrypted to");
+}
+
 /* An address that is not ours is never signed: most likely mistyped. */
 static void
 check_login_map(struct checker *checker)
@@ -374,6 +411,7 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	check_audit(&checker);
 	if (conf->pid_file[0] != '\0')
 		check_parent(&checker, false, "pid_file", conf->pid_file);
+	check_encryption(&checker);
 	conf_check_meaning(conf, report, arg);
 	return checker.errors;
 }

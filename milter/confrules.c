@@ -29,6 +29,16 @@ static const struct setting_word actions[] = {
 	{ "pass", FAILURE_PASS }, { NULL, 0 }
 };
 
+static const struct setting_word encrypts[] = {
+	{ "off", ENCRYPT_OFF }, { "if-possible", ENCRYPT_IF_POSSIBLE },
+	{ "required", ENCRYPT_REQUIRED }, { NULL, 0 }
+};
+/* What must be encrypted does not leave otherwise: no "pass". */
+static const struct setting_word cannot_encrypts[] = {
+	{ "refuse", FAILURE_REFUSE }, { "tempfail", FAILURE_TEMPFAIL },
+	{ NULL, 0 }
+};
+
 /* ---------------------------------------------------- values of settings --- */
 
 /* One label; "" is our domain itself. */
@@ -152,6 +162,12 @@ print_source(FILE *stream, const void *base)
     0, 0, NULL, NULL, NULL, NULL, false, false },			\
 { "", "allow_skip", SETTING_BOOL, AT(allow_skip), "false", 0, 0,	\
     NULL, NULL, NULL, NULL, false, false },				\
+{ "", "encrypt", SETTING_WORD, AT(encrypt), "off", 0, 0,		\
+    encrypts, NULL, NULL, NULL, false, false },				\
+{ "", "cannot_encrypt", SETTING_WORD, AT(cannot_encrypt), "refuse", 0, 0, \
+    cannot_encrypts, NULL, NULL, NULL, false, false },			\
+{ "", "copy_to_sender", SETTING_BOOL, AT(copy_to_sender), "true", 0, 0,	\
+    NULL, NULL, NULL, NULL, false, false },				\
 { "", "source", SETTING_SPECIAL, AT(where), NULL, 0, 0,			\
     NULL, NULL, read_source, print_source, false, true },		\
 { NULL, NULL, SETTING_STRING, 0, NULL, 0, 0,				\
@@ -194,17 +210,6 @@ conf_default_rule(struct rule *rule, struct smime_error *err)
 	return setting_defaults(outcome_settings, rule, err);
 }
 
-int
-conf_read_default_rule(struct conf_reader *reader, config_setting_t *group)
-{
-	struct rule *rule = &reader->conf->default_rule;
-
-	conf_source_where(reader->source,
-	    (int)config_setting_source_line(group), rule->where,
-	    sizeof(rule->where));
-	return settings_read_group(reader, outcome_settings, "", group, rule);
-}
-
 /* What a rule does not say it takes from default_rule. */
 static void
 inherit(struct rule *rule, const struct rule *from)
@@ -216,6 +221,47 @@ inherit(struct rule *rule, const struct rule *from)
 	rule->mismatch = from->mismatch;
 	rule->header_protection = from->header_protection;
 	rule->allow_skip = from->allow_skip;
+	rule->encrypt = from->encrypt;
+	rule->cannot_encrypt = from->cannot_encrypt;
+	rule->copy_to_sender = from->copy_to_sender;
+}
+
+/*
+ * SIG-05: what no person wrote is not signed with a personal key unless asked
+ * for. What is not signed is not encrypted either (ENC-13): said outright that
+ * is a mistake, inherited it is not meant.
+ */
+static int
+settle_signing(struct conf_reader *reader, config_setting_t *at,
+    struct rule *rule)
+{
+	config_setting_t *encrypt = config_setting_get_member(at, "encrypt");
+
+	if ((rule->preset == PRESET_BOUNCE || rule->preset == PRESET_LIST ||
+	    rule->preset == PRESET_AUTO_REPLY) &&
+	    config_setting_get_member(at, "sign") == NULL)
+		rule->sign = SIGN_OFF;
+	if (rule->sign != SIGN_OFF || rule->encrypt == ENCRYPT_OFF)
+		return 0;
+	if (encrypt != NULL)
+		return conf_fail(reader, encrypt, "nothing is encrypted that "
+		    "is not signed; write sign = \"required\" too");
+	rule->encrypt = ENCRYPT_OFF;
+	return 0;
+}
+
+int
+conf_read_default_rule(struct conf_reader *reader, config_setting_t *group)
+{
+	struct rule *rule = &reader->conf->default_rule;
+
+	conf_source_where(reader->source,
+	    (int)config_setting_source_line(group), rule->where,
+	    sizeof(rule->where));
+	if (settings_read_group(reader, outcome_settings, "", group,
+	    rule) == -1)
+		return -1;
+	return settle_signing(reader, group, rule);
 }
 
 int
@@ -283,12 +329,7 @@ read_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
 		return conf_fail(reader, at, "no message is larger_than %ju "
 		    "and smaller_than %ju", (uintmax_t)rule->larger_than,
 		    (uintmax_t)rule->smaller_than);
-	/* SIG-05: these are not signed with a personal key unless asked for */
-	if ((rule->preset == PRESET_BOUNCE || rule->preset == PRESET_LIST ||
-	    rule->preset == PRESET_AUTO_REPLY) &&
-	    config_setting_get_member(at, "sign") == NULL)
-		rule->sign = SIGN_OFF;
-	return 0;
+	return settle_signing(reader, at, rule);
 }
 
 int

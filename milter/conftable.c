@@ -89,6 +89,30 @@ check_field_name(struct conf_reader *reader, config_setting_t *at,
 }
 
 static int
+check_source(struct conf_reader *reader, config_setting_t *at, char **value)
+{
+	if (strcmp(*value, "partners") == 0 ||
+	    strcmp(*value, "colleagues") == 0)
+		return 0;
+	return conf_fail(reader, at, "\"%s\" is unknown; it is one of "
+	    "\"partners\", \"colleagues\"", *value);
+}
+
+/* Compared with what is seen of a field: one line without odd spaces. */
+static int
+check_label(struct conf_reader *reader, config_setting_t *at, char **value)
+{
+	const char *text = *value;
+	size_t len = strlen(text);
+
+	if (len == 0 || len > 64 || text[0] == ' ' || text[len - 1] == ' ' ||
+	    strstr(text, "  ") != NULL)
+		return conf_fail(reader, at, "\"%s\": write 1 to 64 "
+		    "characters, without spaces around them", text);
+	return check_ascii(reader, at, value);
+}
+
+static int
 check_charset(struct conf_reader *reader, config_setting_t *at, char **value)
 {
 	const char *p;
@@ -301,6 +325,22 @@ const struct setting conf_settings[] = {
     results_removed, NULL, NULL, NULL, false, false },
 { "verify", "spoof", SETTING_WORD, AT(spoof), "accept", 0, 0,
     spoof_actions, NULL, NULL, NULL, false, false },
+
+{ "encryption", "sources", SETTING_STRINGS, AT(encryption_sources),
+    "partners|colleagues", 0, 0, NULL, check_source, NULL, NULL,
+    false, false },
+{ "encryption", "partners_dir", SETTING_PATH, AT(partners_dir),
+    SAMPUL_SYSCONFDIR "/sampul/partners", 0, PATH_LENGTH_MAX,
+    NONE, false, false },
+{ "encryption", "gcm_to", SETTING_STRINGS, AT(gcm_to), NULL, 0, 0, NULL,
+    conf_check_pattern, NULL, NULL, false, false },
+{ "encryption", "labels", SETTING_STRINGS, AT(labels), NULL, 0, 0, NULL,
+    check_label, NULL, NULL, false, false },
+{ "encryption", "label_fields", SETTING_STRINGS, AT(label_fields),
+    "Sifat|X-Klasifikasi", 0, 0, NULL, check_field_name, NULL, NULL,
+    false, false },
+{ "encryption", "subject_tags", SETTING_STRINGS, AT(subject_tags), NULL, 0, 0,
+    NULL, check_label, NULL, NULL, false, false },
 
 { "audit", "file", SETTING_PATH, AT(audit_file),
     "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, false, false },

@@ -415,6 +415,20 @@ set_default_words(const struct setting *setting, unsigned *out)
 	return true;
 }
 
+/* Several strings, separated by '|'. */
+static bool
+set_default_strings(const char *fallback, struct string_list *out)
+{
+	char text[256], *next, *save = NULL;
+
+	snprintf(text, sizeof(text), "%s", fallback);
+	for (next = strtok_r(text, "|", &save); next != NULL;
+	    next = strtok_r(NULL, "|", &save))
+		if (string_list_add(out, next) == -1)
+			return false;
+	return true;
+}
+
 static bool
 set_default(const struct setting *setting, void *base)
 {
@@ -448,6 +462,7 @@ set_default(const struct setting *setting, void *base)
 	case SETTING_WORDS:
 		return set_default_words(setting, to);
 	case SETTING_STRINGS:
+		return set_default_strings(text, to);
 	case SETTING_SPECIAL:
 		break;
 	}

@@ -147,11 +147,18 @@ begin_again(struct session *session, struct canon_result *result)
 	return canon_finish(message->canon, result, &message->err);
 }
 
+static bool
+same_part(const struct canon_settings *a, const struct canon_settings *b)
+{
+	return a->header_protection == b->header_protection;
+}
+
 /* What had to wait for the body is decided now. */
 static int
 decide_late(struct session *session, struct canon_result *result)
 {
 	struct message *message = &session->message;
+	struct canon_settings settings;
 	struct facts facts;
 
 	message_facts(session, &facts);
@@ -161,8 +168,12 @@ decide_late(struct session *session, struct canon_result *result)
 	if (message->plan.action == PLAN_LATER)
 		return smime_error_setx(&message->err,
 		    "no decision at the end of the message");
+	if (message_seal(session) == -1)
+		return -1;
+	outgoing_settings(message->conf, &message->plan, message->smtputf8,
+	    &settings);
 	if (message->plan.action == PLAN_SIGN && message->canon != NULL &&
-	    message->plan.rule->header_protection != message->protect)
+	    !same_part(&settings, &message->begun))
 		return begin_again(session, result);
 	return 0;
 }
@@ -182,7 +193,23 @@ sign(struct session *session, const struct canon_result *result,
 	outgoing_sign(&message->plan, message->canon, result,
 	    message->digest, message->queue_id, time(NULL), ask_key, session,
 	    session->service->checks, out);
+	if (out->action == PLAN_SIGN &&
+	    message->plan.encrypt != ENCRYPT_OFF)
+		outgoing_encrypt(&message->seal, out);
+	else if (out->action == PLAN_SIGN && message->seal.why != WHY_NONE)
+		memcpy(out->detail, message->seal.detail,
+		    sizeof(out->detail));
 	return 0;
+}
+
+/* Why a message that had to be encrypted is not sent. */
+static void
+say_missing(const struct message *message, struct outcome *out)
+{
+	if (message->seal.why == WHY_NONE || out->why != message->seal.why)
+		return;
+	memcpy(out->who, message->seal.who, sizeof(out->who));
+	memcpy(out->detail, message->seal.detail, sizeof(out->detail));
 }
 
 static int
@@ -206,6 +233,7 @@ work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 	if (message->plan.action == PLAN_SIGN)
 		return sign(session, &result, out);
 	outcome_from_plan(&message->plan, out);
+	say_missing(message, out);
 	if (message->receive != NULL)
 		receive_finish(session);
 	return 0;
@@ -250,7 +278,8 @@ reply(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
 	plan.action = outcome->action;
 	plan.why = outcome->why;
 	if (message->conf != NULL) {
-		text_reply(message->conf, &plan, text, sizeof(text));
+		text_reply(message->conf, &plan, outcome->who, text,
+		    sizeof(text));
 		/* Without its text the answer is still the answer. */
 		if (edit_reply(ctx, outcome->action, text, &err) == -1)
 			log_warning("%s: %s", message->queue_id, err.text);

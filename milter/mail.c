@@ -205,6 +205,17 @@ read_trust(const struct conf *conf)
 	return state;
 }
 
+static struct recipients *
+make_recipients(struct channel_pool *channels)
+{
+	const struct recipient_source sources[] = {
+		{ "partners", true, partners_find, NULL },
+		{ "colleagues", false, colleagues_ask, channels },
+	};
+
+	return recipients_new(sources, sizeof(sources) / sizeof(sources[0]));
+}
+
 static int
 service_init(struct service *service, const struct conf *conf,
     const struct channels *channels, struct smime_error *err)
@@ -218,11 +229,13 @@ service_init(struct service *service, const struct conf *conf,
 	service->hints = digest_hints_new();
 	service->verified = verify_cache_new(VERIFIED_KEPT);
 	service->ours = ours_new();
+	service->recipients = make_recipients(service->channels);
 	service->trusted = truststore_new(read_trust(conf));
 	service->broken = channels_broken;
 	if (service->channels == NULL || service->checks == NULL ||
 	    service->hints == NULL || service->verified == NULL ||
-	    service->ours == NULL || service->trusted == NULL)
+	    service->ours == NULL || service->trusted == NULL ||
+	    service->recipients == NULL)
 		return smime_error_setx(err, "out of memory");
 	return 0;
 }

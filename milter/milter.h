@@ -51,6 +51,7 @@ void	 log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 enum run_mode { MODE_ENFORCE, MODE_OBSERVE };
 enum language { LANGUAGE_ID, LANGUAGE_EN };
 enum sign_want { SIGN_REQUIRED, SIGN_IF_POSSIBLE, SIGN_OFF };
+enum encrypt_want { ENCRYPT_OFF, ENCRYPT_IF_POSSIBLE, ENCRYPT_REQUIRED };
 enum failure_action { FAILURE_REFUSE, FAILURE_TEMPFAIL, FAILURE_PASS };
 enum origin_kind { ORIGIN_LOGIN, ORIGIN_NETWORK, ORIGIN_DAEMON, ORIGIN_LOCAL };
 enum crl_want { CRL_REQUIRE, CRL_SOFT_FAIL };
@@ -111,6 +112,9 @@ struct rule {
 	enum failure_action	 mismatch;	/* From is not the login's */
 	bool			 header_protection;
 	bool			 allow_skip;	/* honour skip_header */
+	enum encrypt_want	 encrypt;
+	enum failure_action	 cannot_encrypt; /* though required; no PASS */
+	bool			 copy_to_sender; /* readable by its sender */
 	char			 where[128];	/* "file:line", for explain */
 };
 
@@ -211,6 +215,14 @@ struct conf {
 	unsigned		 max_future;	/* seconds */
 	enum results_remove	 results;	/* which are forged */
 	enum incoming_action	 spoof;		/* From is ours, without pass */
+
+	/* encryption */
+	struct string_list	 encryption_sources;	/* in this order */
+	char			*partners_dir;	/* "" none */
+	struct string_list	 gcm_to;	/* patterns: read AES-GCM */
+	struct string_list	 labels;	/* these require encryption */
+	struct string_list	 label_fields;	/* in which fields */
+	struct string_list	 subject_tags;	/* likewise, in Subject */
 
 	/* audit */
 	char			*audit_file;	/* "" syslog only */
@@ -333,6 +345,9 @@ enum plan_why {
 	WHY_NO_CERTIFICATE,	/* set after the key process answered */
 	WHY_UNSIGNABLE,		/* set after canonical form */
 	WHY_TOO_LARGE,
+	WHY_MUST_ENCRYPT,	/* would leave in clear although it must not */
+	WHY_NO_RECIPIENT,	/* a recipient cannot be encrypted to */
+	WHY_HIDDEN_RECIPIENT,	/* Bcc would show to the others (ENC-14) */
 	WHY_INTERNAL
 };
 
@@ -344,6 +359,10 @@ struct plan {
 	const struct origin	*origin;	/* borrowed from conf */
 	char			 from[ADDRESS_MAX + 1];	/* canonical, or "" */
 	enum address_result	 from_result;
+	enum encrypt_want	 encrypt;	/* with PLAN_SIGN, or while
+						 * that may still come */
+	const char		*label;		/* that required it, borrowed
+						 * from conf; NULL none */
 };
 
 /* A pure function: no I/O, no clock; also behind "sampulctl explain". */
@@ -354,6 +373,12 @@ void	 policy_decide(const struct conf *conf, const struct facts *facts,
  * rule, PLAN_REFUSE, PLAN_TEMPFAIL or PLAN_PASS.
  */
 enum plan_action policy_cannot_sign(const struct plan *plan);
+/*
+ * What is left to do when a message planned to be encrypted cannot be: by the
+ * rule, PLAN_REFUSE, PLAN_TEMPFAIL, or PLAN_SIGN for one that may leave signed
+ * and in clear.
+ */
+enum plan_action policy_cannot_encrypt(const struct plan *plan);
 /* The rule's name, "default", or "" where no rule was asked. */
 const char *policy_rule_name(const struct plan *plan);
 /* Stable words for logs and scripts: "not-owner", "pass", ... */
@@ -385,14 +410,27 @@ enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
 
 enum answer preset_matches(enum preset preset, const struct facts *facts);
 
+/* ------------------------------------------------------------- label.c --- */
+
+/*
+ * The configured label or tag by which the header requires encryption, or NULL;
+ * borrowed from conf.
+ */
+const char *label_find(const struct conf *conf,
+	    const struct header_list *header);
+/* Whether perceived text is the label, or holds the tag. */
+bool	 label_is_value(const char *text, const char *label);
+bool	 label_has_tag(const char *text, const char *tag);
+
 /* -------------------------------------------------------------- text.c --- */
 
 /*
  * The sentence a mailbox user reads in a refusal, in the configured language,
- * without line ends, printable ASCII, at most 400 octets, '%' not doubled.
+ * without line ends, printable ASCII, at most 400 octets, '%' not doubled. who
+ * (NULL or "" for none) are the recipients it is about.
  */
-void	 text_reply(const struct conf *conf, const struct plan *plan, char *out,
-	    size_t size);
+void	 text_reply(const struct conf *conf, const struct plan *plan,
+	    const char *who, char *out, size_t size);
 
 /* ----------------------------------------------------------- channel.c --- */
 
@@ -410,7 +448,14 @@ enum key_status {
 	KEY_WRONG_DIGEST,	/* sign again with the digest answered */
 	KEY_NO_IDENTITY,	/* no usable certificate; reason says why */
 	KEY_RATE_LIMITED,	/* over the address's ceiling: temporary */
-	KEY_FAULT		/* of ours: temporary */
+	KEY_FAULT,		/* of ours: temporary */
+	KEY_CERTIFICATES	/* what was asked for is in der */
+};
+
+enum key_want {
+	KEY_SIGN,		/* this digest for this address */
+	KEY_LIST		/* the address's certificates, to encrypt to;
+				 * digest and value say nothing */
 };
 
 struct key_request {
@@ -418,6 +463,7 @@ struct key_request {
 	char			 address[ADDRESS_MAX + 1];	/* canonical */
 	enum smime_digest	 digest;
 	unsigned char		 value[SMIME_DIGEST_MAX];
+	enum key_want		 want;
 };
 
 struct key_answer {
@@ -428,7 +474,9 @@ struct key_answer {
 	char			 serial[SERIAL_TEXT_MAX + 1];
 	char			 reason[CHANNEL_REASON_MAX + 1];
 	size_t			 der_len;
-	unsigned char		*der;		/* freed by key_answer_clear */
+	unsigned char		*der;		/* SignedData, or certificates
+						 * one behind the other; freed
+						 * by key_answer_clear */
 };
 void	 key_answer_clear(struct key_answer *answer);
 
@@ -619,6 +667,14 @@ int	 keystore_each(struct keystore *store, const char *address,
 	    int (*each)(void *arg, const struct keystore_entry *entry),
 	    void *arg, struct smime_error *err);
 /*
+ * Every certificate of an address but suspended ones, newest first, DER one
+ * behind the other, at most max octets; *len 0 for none. *der is freed with
+ * OPENSSL_free.
+ */
+int	 keystore_list(struct keystore *store, const char *address, time_t now,
+	    size_t max, unsigned char **der, size_t *len,
+	    struct smime_error *err);
+/*
  * Reads the passphrase that conf names, from a file or a systemd credential;
  * *out NULL when conf names none. Free with OPENSSL_clear_free.
  */
@@ -672,6 +728,12 @@ struct outcome {
 	enum smime_form		 form;
 	char			 serial[SERIAL_TEXT_MAX + 1];
 	bool			 pinned;
+	bool			 encrypted;	/* composed is the envelope */
+	struct composed		*inner;		/* then: what is in it */
+	enum smime_cipher	 cipher;
+	size_t			 readers;	/* certificates */
+	char			 who[256];	/* recipients that why is
+						 * about, or "" */
 };
 
 /*
@@ -686,6 +748,12 @@ void	 outgoing_sign(const struct plan *plan, struct canon *canon,
 	    enum smime_digest digest, const char *queue_id, time_t now,
 	    sign_function sign, void *arg, struct check_cache *cache,
 	    struct outcome *out);
+/*
+ * From a signed message to an encrypted one, for those that seal found. Where
+ * it cannot be done the outcome says so; it is never the open one.
+ */
+struct seal;
+void	 outgoing_encrypt(const struct seal *seal, struct outcome *out);
 void	 outcome_clear(struct outcome *outcome);
 /* Canonical-form settings for this configuration and plan. */
 void	 outgoing_settings(const struct conf *conf, const struct plan *plan,

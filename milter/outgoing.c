@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter.h"
+#include "encryption.h"
 
 /* -------------------------------------------------------- digest hints --- */
 
@@ -119,7 +119,9 @@ void
 outcome_clear(struct outcome *outcome)
 {
 	composed_free(outcome->composed);
-	outcome->composed = NULL;
+	composed_free(outcome->inner);
+	outcome->composed = outcome->inner = NULL;
+	outcome->encrypted = false;
 	OPENSSL_free(outcome->der);
 	outcome->der = NULL;
 	outcome->der_len = 0;
@@ -234,6 +236,7 @@ judge(struct work *work)
 		    "too many signatures for this address", work->out);
 		return -1;
 	case KEY_WRONG_DIGEST:
+	case KEY_CERTIFICATES:
 	case KEY_FAULT:
 		break;
 	}
@@ -309,4 +312,50 @@ outgoing_sign(const struct plan *plan, struct canon *canon,
 	out->why = WHY_NONE;
 out:
 	key_answer_clear(&work.answer);
+}
+
+/* ---------------------------------------------------------- encrypting --- */
+
+static struct composed *
+compose_sealed(const struct seal *seal, struct composed *inner,
+    enum smime_cipher cipher, struct smime_error *err)
+{
+	struct recipient *readers;
+	struct composed *sealed;
+	size_t i;
+
+	if ((readers = calloc(seal->count + 1, sizeof(*readers))) == NULL) {
+		(void)smime_error_set(err, "encrypting");
+		return NULL;
+	}
+	for (i = 0; i < seal->count; i++) {
+		readers[i].cert = seal->found[i].cert;
+		readers[i].oaep = (seal->found[i].capabilities &
+		    SMIME_CAP_RSA_OAEP) != 0;
+	}
+	sealed = compose_encrypted(inner, cipher, readers, seal->count, err);
+	free(readers);
+	return sealed;
+}
+
+void
+outgoing_encrypt(const struct seal *seal, struct outcome *out)
+{
+	struct smime_error err = { "" };
+	struct composed *sealed;
+
+	if (!seal->possible || seal->count == 0 || out->composed == NULL) {
+		outcome_fault("asked to encrypt what cannot be", out);
+		return;
+	}
+	out->cipher = smime_cipher_choose(seal->capabilities);
+	sealed = compose_sealed(seal, out->composed, out->cipher, &err);
+	if (sealed == NULL) {
+		outcome_fault(err.text, out);
+		return;
+	}
+	out->inner = out->composed;
+	out->composed = sealed;
+	out->encrypted = true;
+	out->readers = seal->count;
 }

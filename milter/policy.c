@@ -218,9 +218,21 @@ by_setting(enum failure_action action)
 	return PLAN_REFUSE;
 }
 
+/* What must be encrypted does not leave in clear, whatever a rule says. */
+static void
+pass(struct plan *plan, enum plan_why why)
+{
+	bool secret = plan->encrypt == ENCRYPT_REQUIRED;
+
+	plan->action = secret ? by_setting(plan->rule->cannot_encrypt) :
+	    PLAN_PASS;
+	plan->why = secret ? WHY_MUST_ENCRYPT : why;
+}
+
 /*
  * A mismatch is never signed. The MTA's own bounces must not be refused
- * (MTA-27): a null sender without a login is let through, unsigned.
+ * (MTA-27): a null sender without a login is let through, unsigned, unless it
+ * is labelled secret itself.
  */
 static void
 mismatch(const struct facts *facts, struct plan *plan, enum plan_why why,
@@ -228,17 +240,11 @@ mismatch(const struct facts *facts, struct plan *plan, enum plan_why why,
 {
 	plan->why = why;
 	plan->incident = incident;
-	if (facts->sender[0] == '\0' && plan->origin->kind != ORIGIN_LOGIN)
+	if (facts->sender[0] == '\0' && plan->origin->kind != ORIGIN_LOGIN &&
+	    plan->label == NULL)
 		plan->action = PLAN_PASS;
-	else
-		plan->action = by_setting(plan->rule->mismatch);
-}
-
-static void
-pass(struct plan *plan, enum plan_why why)
-{
-	plan->action = PLAN_PASS;
-	plan->why = why;
+	else if ((plan->action = by_setting(plan->rule->mismatch)) == PLAN_PASS)
+		pass(plan, why);
 }
 
 /* A From by which somebody seems to be shown as somebody else. */
@@ -255,6 +261,44 @@ wants_skip(const struct conf *conf, const struct plan *plan,
 {
 	return conf->skip_header[0] != '\0' && plan->rule->allow_skip &&
 	    header_find(facts->header, conf->skip_header) != NULL;
+}
+
+/*
+ * A client that calls opaque signed-data encrypted deceives its own user only:
+ * what it says is all there is to go by.
+ */
+static bool
+is_encrypted(const struct header_list *header)
+{
+	static const char *const types[] = { "enveloped-data",
+		"authEnveloped-data" };
+	const struct header_field *field = header_find(header, "Content-Type");
+	size_t i;
+
+	if (mime_protection(header) == MIME_ENCRYPTED)
+		return true;
+	for (i = 0; field != NULL && i < 2; i++)
+		if (strcasestr(field->value, types[i]) != NULL)
+			return true;
+	return false;
+}
+
+/*
+ * Where encryption is required a message is signed too (ENC-13), although the
+ * rule or the sender would go without.
+ */
+static void
+decide_signing(const struct conf *conf, const struct facts *facts,
+    struct plan *plan)
+{
+	bool secret = plan->encrypt == ENCRYPT_REQUIRED;
+
+	if (!secret && plan->rule->sign == SIGN_OFF)
+		pass(plan, WHY_RULE_OFF);
+	else if (!secret && wants_skip(conf, plan, facts))
+		pass(plan, WHY_SKIPPED);
+	else
+		plan->action = PLAN_SIGN;
 }
 
 static void
@@ -282,15 +326,12 @@ decide_outgoing(const struct conf *conf, const struct facts *facts,
 		return;
 	case MIME_SMIME:
 	case MIME_ENCRYPTED:
+		if (is_encrypted(facts->header))
+			plan->encrypt = ENCRYPT_OFF;
 		pass(plan, WHY_ALREADY_ENCRYPTED);
 		return;
 	}
-	if (plan->rule->sign == SIGN_OFF)
-		pass(plan, WHY_RULE_OFF);
-	else if (wants_skip(conf, plan, facts))
-		pass(plan, WHY_SKIPPED);
-	else
-		plan->action = PLAN_SIGN;
+	decide_signing(conf, facts, plan);
 }
 
 void
@@ -307,21 +348,38 @@ policy_decide(const struct conf *conf, const struct facts *facts,
 	out->why = WHY_NONE;
 	out->from_result = address_from(facts->header, out->from);
 	from = out->from_result == ADDRESS_OK ? out->from : "";
-	if (!find_rule(conf, facts, out, from)) {
-		out->action = PLAN_LATER;
+	out->label = label_find(conf, facts->header);
+	out->action = find_rule(conf, facts, out, from) ? PLAN_SIGN :
+	    PLAN_LATER;
+	out->encrypt = out->label != NULL ? ENCRYPT_REQUIRED :
+	    out->rule->encrypt;
+	if (out->action == PLAN_LATER)
 		return;
-	}
 	decide_outgoing(conf, facts, out);
 }
 
 enum plan_action
 policy_cannot_sign(const struct plan *plan)
 {
+	enum plan_action action;
+
 	if (plan->rule == NULL)
 		return PLAN_TEMPFAIL;
-	if (plan->rule->sign != SIGN_REQUIRED)
-		return PLAN_PASS;
-	return by_setting(plan->rule->cannot_sign);
+	action = plan->rule->sign == SIGN_REQUIRED ?
+	    by_setting(plan->rule->cannot_sign) : PLAN_PASS;
+	if (action == PLAN_PASS && plan->encrypt == ENCRYPT_REQUIRED)
+		return by_setting(plan->rule->cannot_encrypt);
+	return action;
+}
+
+enum plan_action
+policy_cannot_encrypt(const struct plan *plan)
+{
+	if (plan->rule == NULL)
+		return PLAN_TEMPFAIL;
+	if (plan->encrypt != ENCRYPT_REQUIRED)
+		return PLAN_SIGN;
+	return by_setting(plan->rule->cannot_encrypt);
 }
 
 const char *
@@ -350,6 +408,9 @@ policy_why_word(enum plan_why why)
 		[WHY_NO_CERTIFICATE] = "no-certificate",
 		[WHY_UNSIGNABLE] = "unsignable",
 		[WHY_TOO_LARGE] = "too-large",
+		[WHY_MUST_ENCRYPT] = "must-encrypt",
+		[WHY_NO_RECIPIENT] = "no-recipient-certificate",
+		[WHY_HIDDEN_RECIPIENT] = "hidden-recipient",
 		[WHY_INTERNAL] = "internal",
 	};
 

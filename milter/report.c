@@ -95,14 +95,16 @@ put_number(struct line *line, const char *key, int64_t value)
 }
 
 static const char *
-result_word(enum plan_action action, bool observed)
+result_word(const struct outcome *outcome, bool observed)
 {
-	switch (action) {
+	switch (outcome->action) {
 	case PLAN_NOT_OURS:
 		return "not-ours";
 	case PLAN_PASS:
 		return observed ? "would-pass" : "passed";
 	case PLAN_SIGN:
+		if (outcome->encrypted)
+			return observed ? "would-encrypt" : "encrypted";
 		return observed ? "would-sign" : "signed";
 	case PLAN_REFUSE:
 		return observed ? "would-refuse" : "refused";
@@ -182,13 +184,13 @@ put_decision(struct line *line, const struct report *report)
 		put_received(line, report);
 		return;
 	}
-	put_pair(line, "result", result_word(outcome->action,
-	    report->observed));
+	put_pair(line, "result", result_word(outcome, report->observed));
 	if (outcome->why != WHY_NONE)
 		put_pair(line, "why", policy_why_word(outcome->why));
 	if (plan->incident)
 		put_pair(line, "incident", policy_why_word(plan->why));
 	put_some(line, "rule", policy_rule_name(plan));
+	put_some(line, "label", plan->label);
 	if (outcome->action == PLAN_PASS && report->verdict != NULL)
 		put_verdict(line, report);
 }
@@ -203,6 +205,10 @@ put_signature(struct line *line, const struct outcome *outcome)
 	    "detached");
 	if (outcome->pinned)
 		put_pair(line, "pinned", "yes");
+	if (outcome->encrypted) {
+		put_pair(line, "cipher", smime_cipher_word(outcome->cipher));
+		put_number(line, "readers", (int64_t)outcome->readers);
+	}
 	if (outcome->canon.state == CANON_REENCODED)
 		put_number(line, "reencoded", outcome->canon.changed);
 	put_some(line, "unprotected", outcome->canon.unprotected);

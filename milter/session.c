@@ -89,6 +89,7 @@ message_reset(struct session *session)
 	canon_free(message->canon);
 	spool_free(message->spool);
 	receive_free(message->receive);
+	seal_clear(&message->seal);
 	conf_unref(message->conf);
 	memset(message, 0, sizeof(*message));
 }
@@ -269,17 +270,24 @@ message_facts(const struct session *session, struct facts *out)
 
 /*
  * A header of which only the beginning is known must not be signed: what lies
- * behind the ceiling may be a second From.
+ * behind the ceiling may be a second From. It may be a label too, so it does
+ * not leave open where there are labels.
  */
 void
 message_decide(struct session *session, const struct facts *facts)
 {
+	const struct conf *conf = session->message.conf;
 	struct plan *plan = &session->message.plan;
 
-	policy_decide(session->message.conf, facts, plan);
+	policy_decide(conf, facts, plan);
 	if (session->message.header_over &&
 	    (plan->action == PLAN_SIGN || plan->action == PLAN_LATER)) {
 		plan->action = policy_cannot_sign(plan);
+		plan->why = WHY_TOO_LARGE;
+	}
+	if (session->message.header_over && plan->action == PLAN_PASS &&
+	    (conf->labels.count > 0 || conf->subject_tags.count > 0)) {
+		plan->action = PLAN_REFUSE;
 		plan->why = WHY_TOO_LARGE;
 	}
 }
@@ -289,14 +297,19 @@ message_decide(struct session *session, const struct facts *facts)
  * differ in what the signed part holds, the body itself is kept as well.
  */
 static bool
-protection_varies(const struct conf *conf)
+protection_varies(const struct conf *conf, const struct plan *plan)
 {
+	const struct rule *rule, *last = &conf->default_rule;
 	size_t i;
 
-	for (i = 0; i < conf->rule_count; i++)
-		if (conf->rules[i].header_protection !=
-		    conf->default_rule.header_protection)
+	if (plan->label != NULL || last->encrypt != ENCRYPT_OFF)
+		return true;
+	for (i = 0; i < conf->rule_count; i++) {
+		rule = &conf->rules[i];
+		if (rule->header_protection != last->header_protection ||
+		    rule->encrypt != ENCRYPT_OFF)
 			return true;
+	}
 	return false;
 }
 
@@ -304,14 +317,12 @@ int
 message_begin_canon(struct session *session)
 {
 	struct message *message = &session->message;
-	struct canon_settings settings;
 
 	outgoing_settings(message->conf, &message->plan, message->smtputf8,
-	    &settings);
-	message->protect = settings.header_protection;
+	    &message->begun);
 	message->digest = digest_hint(session->service->hints,
 	    message->plan.from);
-	message->canon = canon_new(&settings, &message->header,
+	message->canon = canon_new(&message->begun, &message->header,
 	    message->digest, &message->err);
 	return message->canon == NULL ? -1 : 0;
 }
@@ -326,7 +337,7 @@ begin_body(struct session *session)
 		return;
 	}
 	if (message->plan.action != PLAN_LATER ||
-	    !protection_varies(message->conf))
+	    !protection_varies(message->conf, &message->plan))
 		return;
 	message->spool = spool_new(message->conf->spool_dir,
 	    message->conf->spool_memory);
@@ -374,6 +385,10 @@ message_header_end(struct session *session, const char *queue_id)
 		return SESSION_GO_ON;
 	message_facts(session, &facts);
 	message_decide(session, &facts);
+	if (message_seal(session) == -1) {
+		message_fault(session);
+		return SESSION_GO_ON;
+	}
 	if (is_done(message)) {
 		outcome_from_plan(&message->plan, &outcome);
 		message_log(session, &outcome, 0);

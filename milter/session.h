@@ -16,6 +16,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "encryption.h"
 #include "incoming.h"
 
 #define LOGIN_MAX	512
@@ -29,6 +30,7 @@ struct service {
 	struct truststore	*trusted;	/* these three may be NULL: */
 	struct verify_cache	*verified;	/* nothing is then said to be */
 	struct ours		*ours;		/* verified */
+	struct recipients	*recipients;	/* to encrypt to */
 	void			(*broken)(void); /* half the channels are gone */
 	atomic_uint		 active;	/* messages begun, not ended */
 	atomic_bool		 leadspc;	/* as last negotiated */
@@ -53,7 +55,8 @@ struct message {
 	struct receive		*receive;	/* NULL: nothing is verified */
 	struct canon		*canon;		/* NULL: body is not wanted */
 	enum smime_digest	 digest;	/* that canon was begun with */
-	bool			 protect;	/* likewise */
+	struct canon_settings	 begun;		/* likewise */
+	struct seal		 seal;		/* who can read it */
 	struct spool		*spool;		/* the body, should another
 						 * canon have to be begun */
 	uint64_t		 received;
@@ -131,6 +134,14 @@ int	 receive_insert(struct session *session, struct edit_plan *plan);
 const struct verdict *receive_verdict(const struct receive *receive);
 const struct reception *receive_reception(const struct receive *receive);
 void	 receive_free(struct receive *receive);
+
+/* ----------------------------------------------------------- sealing.c --- */
+
+/*
+ * Once the plan is final: finds out whether a message that is to be encrypted
+ * can be, and changes the plan when it cannot. -1 for a fault of ours.
+ */
+int	 message_seal(struct session *session);
 
 /* ------------------------------------------------------------ finish.c --- */
 

@@ -13,6 +13,7 @@
 #include "milter.h"
 
 #define SHOWN_MAX	121	/* octets of an address, and NUL */
+#define NAMES_MAX	161	/* of several recipients, likewise */
 
 struct sentence {
 	const char	*id;
@@ -48,6 +49,32 @@ static const struct sentence unsignable = {
 	    "pesan yang diteruskan sebagai lampiran PDF atau ZIP.",
 	"this message cannot be signed without changing what it holds. Send "
 	    "a forwarded message as a PDF or ZIP attachment."
+};
+
+static const struct sentence must_encrypt = {
+	"pesan ini harus dienkripsi (karena aturan atau tanda kerahasiaannya), "
+	    "tetapi tidak dapat. Kirim tanpa tanda tangan dari program surel "
+	    "Anda sendiri, dari alamat dinas Anda.",
+	"this message must be encrypted (by a rule or by its mark of secrecy) "
+	    "and cannot be. Send it from your official address, without a "
+	    "signature made by your own mail program."
+};
+
+/* "%s" stands for the recipients. */
+static const struct sentence no_recipient = {
+	"pesan ini harus dienkripsi, tetapi tidak ada sertifikat yang dapat "
+	    "dipakai untuk: %s. Hapus penerima itu, atau minta pengelola "
+	    "memasang sertifikatnya.",
+	"this message must be encrypted, but there is no usable certificate "
+	    "for: %s. Take them off, or ask the administrator to install "
+	    "their certificate."
+};
+
+static const struct sentence hidden_recipient = {
+	"pesan terenkripsi akan memperlihatkan penerima Bcc kepada yang lain: "
+	    "%s. Cantumkan di Kepada atau Cc, atau kirim sendiri-sendiri.",
+	"an encrypted message would show its Bcc recipients to the others: "
+	    "%s. Put them in To or Cc, or send to each alone."
 };
 
 static const struct sentence temporary = {
@@ -128,6 +155,12 @@ sentence_for(const struct plan *plan)
 		return &too_large;
 	case WHY_UNSIGNABLE:
 		return &unsignable;
+	case WHY_MUST_ENCRYPT:
+		return &must_encrypt;
+	case WHY_NO_RECIPIENT:
+		return &no_recipient;
+	case WHY_HIDDEN_RECIPIENT:
+		return &hidden_recipient;
 	default:
 		return &temporary;
 	}
@@ -161,15 +194,18 @@ shown(const char *text, char out[SHOWN_MAX])
 }
 
 void
-text_reply(const struct conf *conf, const struct plan *plan, char *out,
-    size_t size)
+text_reply(const struct conf *conf, const struct plan *plan, const char *who,
+    char *out, size_t size)
 {
-	char address[SHOWN_MAX], help[SHOWN_MAX];
+	char address[NAMES_MAX], help[SHOWN_MAX];
 	char sentence[512], text[1024];
 	const struct sentence *chosen = sentence_for(plan);
 	bool id = conf->language == LANGUAGE_ID;
 
-	shown(plan->from, address);
+	if (who != NULL && who[0] != '\0')
+		smime_printable(who, strlen(who), address, NAMES_MAX);
+	else
+		shown(plan->from, address);
 	shown(conf->help != NULL ? conf->help : "", help);
 	put_address(id ? chosen->id : chosen->en, address, sentence,
 	    sizeof(sentence));

@@ -428,3 +428,16 @@ display_shows_other(char *text, size_t len, const char *address, bool *odd)
 	}
 	return false;
 }
+
+size_t
+header_perceived(char *text, size_t len)
+{
+	bool dummy = false;
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++)
+		if (text[i] != '\r' && text[i] != '\n')
+			text[n++] = text[i];
+	n = decode_words(text, n, &dummy);
+	return perceive(text, n, &dummy, &dummy);
+}

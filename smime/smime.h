@@ -96,6 +96,15 @@ const struct header_field *header_find(const struct header_list *list,
 size_t	 header_count(const struct header_list *list, const char *name);
 
 /*
+ * Brings the value of an unstructured field, in place, to what its reader sees
+ * of it: unfolded (RFC 5322 2.2.3), encoded words decoded (RFC 2047; those in
+ * charsets that are no superset of ASCII stay), ASCII in lower case, characters
+ * that are not seen dropped, look-alikes of ASCII replaced. Returns the new
+ * length, which is never more. For comparing, not for showing.
+ */
+size_t	 header_perceived(char *text, size_t len);
+
+/*
  * Reads a header block (lines ending in CRLF or LF) up to and including the
  * empty line that ends it, or to the end of buf. A first line "From " (mbox)
  * is skipped. *used receives the octets consumed; *body says whether the empty

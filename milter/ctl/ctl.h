@@ -192,6 +192,18 @@ char	*ctl_message_base64(const struct conf *conf,
 	    const struct ctl_message *message, struct composed *composed,
 	    const struct ctl_hiding *hiding, struct smime_error *err);
 
+/* ----------------------------------------------------------- readers.c --- */
+
+struct seal;
+
+/*
+ * To whom a message planned to be encrypted would be. -1 when that cannot be
+ * found out here; out is to be cleared with seal_clear in any case.
+ */
+int	 ctl_readers(const struct conf *conf, const struct plan *plan,
+	    const struct facts *facts, struct seal *out,
+	    struct smime_error *err);
+
 /* -------------------------------------------------------------- json.c --- */
 
 /*

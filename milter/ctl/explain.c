@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../encryption.h"
 #include "../incoming.h"
 #include "ctl.h"
 
@@ -18,6 +19,10 @@ struct finding {
 	char			 subject[256];
 	char			 issuer[256];
 	time_t			 not_after;
+	const char		*encrypt;	/* a word; NULL: not asked */
+	char			 unreadable[SMIME_ERROR_MAX];	/* by whom */
+	char			 who[256];
+	size_t			 readers;
 	bool			 received;	/* the rest is told */
 	struct verdict		 verdict;
 	struct reception	 reception;
@@ -69,6 +74,34 @@ find_certificate(struct ctl *ctl, const struct plan *plan,
 		out->why = WHY_NO_CERTIFICATE;
 	}
 	keystore_close(store);
+}
+
+/* Whether a message that is to be encrypted can be. */
+static void
+find_readers(const struct ctl *ctl, const struct plan *plan,
+    const struct facts *facts, struct finding *out)
+{
+	struct smime_error err = { "" };
+	struct seal seal;
+
+	if (plan->encrypt == ENCRYPT_OFF)
+		return;
+	out->encrypt = plan->encrypt == ENCRYPT_REQUIRED ? "required" :
+	    "if-possible";
+	if (out->action != PLAN_SIGN)
+		return;
+	if (ctl_readers(ctl->conf, plan, facts, &seal, &err) == -1) {
+		snprintf(out->unreadable, sizeof(out->unreadable), "unknown: "
+		    "%.400s", err.text);
+	} else if (seal.possible) {
+		out->readers = seal.count;
+	} else {
+		memcpy(out->unreadable, seal.detail, sizeof(out->unreadable));
+		memcpy(out->who, seal.who, sizeof(out->who));
+		out->action = policy_cannot_encrypt(plan);
+		out->why = out->action == PLAN_SIGN ? WHY_NONE : seal.why;
+	}
+	seal_clear(&seal);
 }
 
 /* What canonical form finds, when there is a message to look at. */
@@ -146,7 +179,7 @@ reply_text(const struct ctl *ctl, const struct plan *plan,
 		incoming_reply(ctl->conf, &found->reception, &found->verdict,
 		    out, size);
 	if (found->action == PLAN_REFUSE || found->action == PLAN_TEMPFAIL)
-		text_reply(ctl->conf, &shown, out, size);
+		text_reply(ctl->conf, &shown, found->who, out, size);
 }
 
 /* The word behind "why" for whoever meets it the first time, or NULL. */
@@ -172,6 +205,12 @@ why_text(enum plan_why why)
 		[WHY_UNSIGNABLE] = "it cannot be signed without changing what "
 		    "must not change",
 		[WHY_TOO_LARGE] = "it is larger than milter.max_message",
+		[WHY_MUST_ENCRYPT] = "it would leave in clear, and a rule or "
+		    "its label forbids that",
+		[WHY_NO_RECIPIENT] = "a recipient has no certificate that can "
+		    "be used",
+		[WHY_HIDDEN_RECIPIENT] = "an envelope for several would name "
+		    "the hidden ones (Bcc) to the others",
 	};
 
 	return (size_t)why < sizeof(texts) / sizeof(texts[0]) ? texts[why] :
@@ -224,6 +263,16 @@ print_received(const struct finding *found)
 }
 
 static void
+print_encryption(const struct plan *plan, const struct finding *found)
+{
+	print_line("encrypt:", found->encrypt);
+	print_line("label:", plan->label);
+	if (found->readers > 0)
+		printf("%-12s %zu\n", "readers:", found->readers);
+	print_line("unreadable:", found->unreadable);
+}
+
+static void
 print_plain(const struct ctl *ctl, const struct plan *plan,
     const struct finding *found)
 {
@@ -244,6 +293,7 @@ print_plain(const struct ctl *ctl, const struct plan *plan,
 		    plan->rule->where[0] == '\0' ? "" : ")");
 	print_line("from:", plan->from);
 	print_line("problem:", from_text(plan));
+	print_encryption(plan, found);
 	print_received(found);
 	print_line("certificate:", found->certificate);
 	print_line("serial:", found->serial);
@@ -301,6 +351,10 @@ print_json(const struct ctl *ctl, const struct plan *plan,
 	    plan->rule->where);
 	json_some(&json, "from", plan->from);
 	json_string(&json, "problem", from_text(plan));
+	json_string(&json, "encrypt", found->encrypt);
+	json_string(&json, "label", plan->label);
+	json_number(&json, "readers", (int64_t)found->readers);
+	json_some(&json, "unreadable", found->unreadable);
 	json_string(&json, "certificate", found->certificate);
 	json_some(&json, "serial", found->serial);
 	json_some(&json, "subject", found->subject);
@@ -337,6 +391,7 @@ cmd_explain(struct ctl *ctl, int argc, char **argv)
 	found.why = plan.why;
 	if (plan.action == PLAN_SIGN)
 		find_certificate(ctl, &plan, &found);
+	find_readers(ctl, &plan, &message.facts, &found);
 	if (try_canon(ctl, &message, &plan, &found, &err) == -1) {
 		status = ctl_error(EX_TEMPFAIL, "%s", err.text);
 		goto out;

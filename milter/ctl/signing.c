@@ -193,6 +193,8 @@ plan_message(struct ctl *ctl, struct ctl_message *message, struct plan *plan)
 		plan->rule = &ctl->conf->default_rule;
 		snprintf(plan->from, sizeof(plan->from), "%s", from);
 	}
+	/* Here it is the caller who encrypts, or not. */
+	plan->encrypt = ENCRYPT_OFF;
 	return EX_OK;
 }
 

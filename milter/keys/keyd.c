@@ -181,16 +181,30 @@ answer_with(const struct served *served,
 	sign(served, identity, request, now, answer);
 }
 
+/* Public as they are, certificates need no rate and no audit trail. */
 static void
-answer_request(const struct key_request *request, struct key_answer *answer)
+answer_list(const struct served *served, const struct key_request *request,
+    time_t now, struct key_answer *answer)
+{
+	struct smime_error err = { "" };
+
+	if (keystore_list(served->store, request->address, now,
+	    CHANNEL_DER_MAX, &answer->der, &answer->der_len, &err) == -1) {
+		log_error("%s", err.text);
+		answer_reason(answer, KEY_FAULT, err.text);
+	} else
+		answer->status = answer->der_len > 0 ? KEY_CERTIFICATES :
+		    KEY_NO_IDENTITY;
+}
+
+static void
+answer_sign(const struct served *served, const struct key_request *request,
+    time_t now, struct key_answer *answer)
 {
 	const struct keystore_identity *identity;
 	struct smime_error err = { "" };
-	struct served *served;
-	time_t now = time(NULL);
 	bool missing = false;
 
-	served = served_take();
 	identity = keystore_find(served->store, request->address, now,
 	    &missing, &err);
 	if (identity != NULL) {
@@ -203,6 +217,17 @@ answer_request(const struct key_request *request, struct key_answer *answer)
 		    request->address, err.text);
 		answer_reason(answer, KEY_FAULT, err.text);
 	}
+}
+
+static void
+answer_request(const struct key_request *request, struct key_answer *answer)
+{
+	struct served *served = served_take();
+
+	if (request->want == KEY_LIST)
+		answer_list(served, request, time(NULL), answer);
+	else
+		answer_sign(served, request, time(NULL), answer);
 	served_drop(served);
 }
 

@@ -498,6 +498,7 @@ keystore_each(struct keystore *store, const char *address, bool with_keys,
 	    arg };
 	int rc;
 
+	follow_directory(store);
 	visit.context.trust = state->trust;
 	rc = address != NULL ? visit_name(&visit, address) :
 	    visit_all(&visit, err);

@@ -19,6 +19,7 @@ static struct {
 	bool		 dead;		/* no channel works */
 	bool		 wrong_der;	/* a signature with a bit turned */
 	bool		 wrong_address;	/* taken back by the self-check */
+	X509		*listed;	/* for KEY_LIST; NULL none */
 	unsigned	 asked;
 	struct key_request last;
 } fake_key;
@@ -72,6 +73,20 @@ fake_sign(const struct key_request *request, struct key_answer *out,
 	return 0;
 }
 
+static int
+fake_list(struct key_answer *out)
+{
+	int len;
+
+	out->status = KEY_NO_IDENTITY;
+	if (fake_key.listed == NULL)
+		return 0;
+	len = i2d_X509(fake_key.listed, &out->der);
+	out->der_len = (size_t)len;
+	out->status = KEY_CERTIFICATES;
+	return 0;
+}
+
 int
 channel_ask(struct channel_pool *pool, const struct key_request *request,
     unsigned timeout, struct key_answer *out, struct smime_error *err)
@@ -83,6 +98,8 @@ channel_ask(struct channel_pool *pool, const struct key_request *request,
 	memset(out, 0, sizeof(*out));
 	if (fake_key.dead)
 		return smime_error_setx(err, "the channel is broken");
+	if (request->want == KEY_LIST)
+		return fake_list(out);
 	out->status = fake_key.status;
 	if (out->status == KEY_SIGNED)
 		return fake_sign(request, out, err);

@@ -68,6 +68,9 @@ test_request(void **state)
 		free(cut);
 	}
 	assert_int_equal(channel_get_request(buf, (size_t)len + 1, &out), -1);
+	buf[0] = 3;
+	assert_int_equal(channel_get_request(buf, (size_t)len, &out), 0);
+	assert_int_equal(out.want, KEY_LIST);
 	assert_int_equal(channel_put_request(&request, buf, (size_t)len - 1),
 	    -1);
 }
@@ -106,14 +109,14 @@ static const struct {
 	size_t		 at;
 	unsigned char	 octet;
 } bad_requests[] = {
-	{ "type", 0, 2 }, { "digest", 1, 3 }, { "digest", 1, 255 },
+	{ "type", 0, 2 }, { "type", 0, 4 }, { "digest", 1, 3 }, { "digest", 1, 255 },
 	{ "shorter queue id", 2, 11 }, { "longer queue id", 2, 13 },
 	{ "queue id over its ceiling", 2, 65 },
 	{ "address over its ceiling", 3, 2 }, { "empty address", 4, 0 },
 	{ "NUL in the queue id", 5 + 48, 0 },
 	{ "NUL in the address", 5 + 48 + 12, 0 },
 }, bad_answers[] = {
-	{ "type", 0, 1 }, { "no status", 1, 0 }, { "status", 1, 6 },
+	{ "type", 0, 1 }, { "no status", 1, 0 }, { "status", 1, 7 },
 	{ "DER with a refusal", 1, KEY_NO_IDENTITY }, { "digest", 2, 3 },
 	{ "pinned", 3, 2 }, { "serial's length", 12, 7 },
 	{ "serial over its ceiling", 12, 65 },

@@ -346,6 +346,38 @@ test_refusals(void **state)
 	assert_true(logged("no key for " SITI));
 }
 
+/* Certificates are public: keys need not open, nothing is put on record. */
+static void
+test_list(void **state)
+{
+	const struct key_request request = { .address = BUDI,
+	    .want = KEY_LIST };
+	struct key_answer answer;
+	struct running running;
+	const unsigned char *p;
+	X509 *cert, *want = pki_mailbox_cert("one");
+
+	(void)state;
+	store_put(BUDI, "a", "one");
+	store_replace(BUDI, "a", "siti", "key.pem", false);
+	start(&running);
+	send_request(running.channels[0], &request);
+	receive_answer(running.channels[0], &answer);
+	assert_int_equal(answer.status, KEY_CERTIFICATES);
+	p = answer.der;
+	cert = d2i_X509(NULL, &p, (long)answer.der_len);
+	assert_int_equal(X509_cmp(cert, want), 0);
+	assert_ptr_equal(p, answer.der + answer.der_len);
+	key_answer_clear(&answer);
+	store_touch(BUDI, "a", "suspended");
+	send_request(running.channels[0], &request);
+	receive_answer(running.channels[0], &answer);
+	assert_int_equal(answer.status, KEY_NO_IDENTITY);
+	X509_free(cert);
+	X509_free(want);
+	stop(&running);
+}
+
 /* Every length up to a request's, junk and too long: an answer each, and the
  * channel goes on. */
 static void
@@ -611,6 +643,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_answers, each_setup),
 		cmocka_unit_test_setup(test_refusals, each_setup),
+		cmocka_unit_test_setup(test_list, each_setup),
 		cmocka_unit_test_setup(test_malformed, each_setup),
 		cmocka_unit_test_setup(test_rate, each_setup),
 		cmocka_unit_test_setup(test_audit, each_setup),

@@ -219,6 +219,107 @@ static const struct row rows[] = {
 	    PLAN_PASS, WHY_NOT_OUR_DOMAIN, "press", false },
 };
 
+static const char conf_text_encrypt[] = FIXTURE_TOP
+    "signing = { skip_header = \"X-Sampul-Skip\"; };\n"
+    "encryption = { labels = [ \"Rahasia\" ]; subject_tags = [ \"[R]\" ]; };\n"
+    "origins = (\n"
+    "  { name = \"mailboxes\"; kind = \"login\"; },\n"
+    "  { name = \"cron\"; kind = \"local\"; daemons = [ \"pickup\" ];\n"
+    "    from = [ \"root@setda.pekalongankab.go.id\" ]; }\n"
+    ");\n"
+    "rules = (\n"
+    "  { name = \"bounces\"; preset = \"bounce\"; },\n"
+    "  { name = \"court\"; to = [ \"@pn-pekalongan.go.id\" ];\n"
+    "    encrypt = \"required\"; cannot_encrypt = \"tempfail\"; },\n"
+    "  { name = \"open\"; to = [ \"@open.example\" ]; sign = \"off\"; },\n"
+    "  { name = \"lax\"; to = [ \"@lax.example\" ]; mismatch = \"pass\";\n"
+    "    sign = \"if-possible\"; allow_skip = true; },\n"
+    "  { name = \"big\"; to = [ \"@big.example\" ]; larger_than = \"1M\"; },\n"
+    "  { name = \"hope\"; to = [ \"@hope.example\" ];\n"
+    "    encrypt = \"if-possible\"; }\n"
+    ");\n";
+
+#define TO(domain)	BUDI, "192.0.2.9", "mx", "a@b.example", "c@" domain
+#define SECRET		FROM_BUDI "Subject: [R] x\n"
+
+static const struct encrypt_row {
+	struct row		 row;
+	enum encrypt_want	 encrypt;
+	bool			 label;
+	enum plan_action	 cannot;	/* encrypt; with PLAN_SIGN */
+} encrypt_rows[] = {
+	{ { "off by default", TO("d.example"), FROM_BUDI, UNKNOWN, PLAN_SIGN,
+	    WHY_NONE, "", false }, ENCRYPT_OFF, false, PLAN_SIGN },
+	{ { "required by recipient", TO("pn-pekalongan.go.id"), FROM_BUDI,
+	    UNKNOWN, PLAN_SIGN, WHY_NONE, "court", false },
+	    ENCRYPT_REQUIRED, false, PLAN_TEMPFAIL },
+	{ { "if possible", TO("hope.example"), FROM_BUDI, UNKNOWN, PLAN_SIGN,
+	    WHY_NONE, "hope", false }, ENCRYPT_IF_POSSIBLE, false, PLAN_SIGN },
+	{ { "required by tag", TO("hope.example"), SECRET, UNKNOWN, PLAN_SIGN,
+	    WHY_NONE, "hope", false }, ENCRYPT_REQUIRED, true, PLAN_REFUSE },
+	{ { "a label is stronger than sign = off", TO("open.example"),
+	    FROM_BUDI "Sifat: Rahasia\n", UNKNOWN, PLAN_SIGN, WHY_NONE,
+	    "open", false }, ENCRYPT_REQUIRED, true, PLAN_REFUSE },
+	{ { "without label off is off", TO("open.example"), FROM_BUDI,
+	    UNKNOWN, PLAN_PASS, WHY_RULE_OFF, "open", false }, ENCRYPT_OFF,
+	    false, PLAN_SIGN },
+	{ { "a label is stronger than skipping", TO("lax.example"), SECRET
+	    "X-Sampul-Skip: 1\n", UNKNOWN, PLAN_SIGN, WHY_NONE, "lax",
+	    false }, ENCRYPT_REQUIRED, true, PLAN_REFUSE },
+	{ { "secret and already signed", TO("lax.example"), SECRET
+	    "Content-Type: multipart/signed; boundary=x;\n"
+	    " protocol=\"application/pkcs7-signature\"\n", UNKNOWN,
+	    PLAN_REFUSE, WHY_MUST_ENCRYPT, "lax", false }, ENCRYPT_REQUIRED,
+	    true, PLAN_REFUSE },
+	{ { "secret and opaquely signed", TO("lax.example"), SECRET
+	    "Content-Type: application/pkcs7-mime; smime-type=signed-data\n",
+	    UNKNOWN, PLAN_REFUSE, WHY_MUST_ENCRYPT, "lax", false },
+	    ENCRYPT_REQUIRED, true, PLAN_REFUSE },
+	{ { "required and already signed: by the rule",
+	    TO("pn-pekalongan.go.id"), FROM_BUDI
+	    "Content-Type: multipart/signed; boundary=x\n", UNKNOWN,
+	    PLAN_TEMPFAIL, WHY_MUST_ENCRYPT, "court", false },
+	    ENCRYPT_REQUIRED, false, PLAN_TEMPFAIL },
+	{ { "secret and already encrypted", TO("lax.example"), SECRET
+	    "Content-Type: application/pkcs7-mime;\n"
+	    " smime-type=enveloped-data\n", UNKNOWN, PLAN_PASS,
+	    WHY_ALREADY_ENCRYPTED, "lax", false }, ENCRYPT_OFF, true,
+	    PLAN_SIGN },
+	{ { "secret and in an OpenPGP envelope", TO("lax.example"), SECRET
+	    "Content-Type: multipart/encrypted; boundary=x;\n"
+	    " protocol=\"application/pgp-encrypted\"\n", UNKNOWN, PLAN_PASS,
+	    WHY_ALREADY_ENCRYPTED, "lax", false }, ENCRYPT_OFF, true,
+	    PLAN_SIGN },
+	{ { "secret with a From of nobody of ours", TO("lax.example"),
+	    "From: x@example.org\nSubject: [R]\n", UNKNOWN, PLAN_REFUSE,
+	    WHY_MUST_ENCRYPT, "lax", false }, ENCRYPT_REQUIRED, true,
+	    PLAN_REFUSE },
+	{ { "secret with another's From, mismatch = pass", TO("lax.example"),
+	    "From: siti@setda.pekalongankab.go.id\nSubject: [R]\n", UNKNOWN,
+	    PLAN_REFUSE, WHY_MUST_ENCRYPT, "lax", true }, ENCRYPT_REQUIRED,
+	    true, PLAN_REFUSE },
+	{ { "not secret, likewise", TO("lax.example"),
+	    "From: siti@setda.pekalongankab.go.id\n", UNKNOWN,
+	    PLAN_PASS, WHY_NOT_OWNER, "lax", true }, ENCRYPT_OFF, false,
+	    PLAN_SIGN },
+	{ { "the MTA's own bounce", "", NULL, "pickup", "",
+	    "c@pn-pekalongan.go.id",
+	    "From: MAILER-DAEMON@mx.pekalongankab.go.id\n", UNKNOWN,
+	    PLAN_PASS, WHY_NOT_OWNER, "bounces", true }, ENCRYPT_OFF, false,
+	    PLAN_SIGN },
+	{ { "a bounce of a secret letter's Subject", "", NULL, "pickup", "",
+	    "c@d.example", "From: MAILER-DAEMON@mx.pekalongankab.go.id\n"
+	    "Subject: Undelivered: [R]\n", UNKNOWN, PLAN_REFUSE,
+	    WHY_NOT_OWNER, "bounces", true }, ENCRYPT_REQUIRED, true,
+	    PLAN_REFUSE },
+	{ { "later: what may come is known", TO("big.example"), SECRET,
+	    UNKNOWN, PLAN_LATER, WHY_NONE, "big", false }, ENCRYPT_REQUIRED,
+	    true, PLAN_REFUSE },
+	{ { "incoming mail with a label", "", "192.0.2.9", "mx", "a@b",
+	    "c@pn-pekalongan.go.id", SECRET, UNKNOWN, PLAN_NOT_OURS,
+	    WHY_NO_ORIGIN, NULL, false }, ENCRYPT_OFF, false, PLAN_TEMPFAIL },
+};
+
 static size_t
 split(char *text, const char **out, size_t max)
 {
@@ -305,6 +406,39 @@ test_table(void **state)
 	assert_int_equal(bad, 0);
 }
 
+static void
+test_encrypt_table(void **state)
+{
+	struct conf *conf = fixture_conf(conf_text_encrypt);
+	const struct encrypt_row *want;
+	struct plan plan;
+	size_t i;
+	int bad = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(encrypt_rows) / sizeof(encrypt_rows[0]); i++) {
+		want = &encrypt_rows[i];
+		decide(conf, &want->row, &plan);
+		if (plan.action == want->row.action &&
+		    plan.why == want->row.why &&
+		    plan.incident == want->row.incident &&
+		    strcmp(policy_rule_name(&plan), want->row.rule == NULL ?
+		    "" : want->row.rule[0] == '\0' ? "default" :
+		    want->row.rule) == 0 && plan.encrypt == want->encrypt &&
+		    (plan.label != NULL) == want->label &&
+		    policy_cannot_encrypt(&plan) == want->cannot)
+			continue;
+		bad++;
+		print_error("%s: got %s %s rule %s encrypt %d label %s, else "
+		    "%s\n", want->row.what, policy_action_word(plan.action),
+		    policy_why_word(plan.why), policy_rule_name(&plan),
+		    plan.encrypt, plan.label == NULL ? "-" : plan.label,
+		    policy_action_word(policy_cannot_encrypt(&plan)));
+	}
+	conf_unref(conf);
+	assert_int_equal(bad, 0);
+}
+
 /* A login is evidence only where an origin of that kind is configured. */
 static void
 test_login_needs_origin(void **state)
@@ -362,6 +496,10 @@ test_cannot_sign(void **state)
 		rule.cannot_sign = table[i].cannot_sign;
 		assert_int_equal(policy_cannot_sign(&plan), table[i].want);
 	}
+	/* What must be encrypted does not leave unsigned, hence in clear. */
+	plan.encrypt = ENCRYPT_REQUIRED;
+	rule.cannot_encrypt = FAILURE_TEMPFAIL;
+	assert_int_equal(policy_cannot_sign(&plan), PLAN_TEMPFAIL);
 	plan.rule = NULL;
 	assert_int_equal(policy_cannot_sign(&plan), PLAN_TEMPFAIL);
 }
@@ -432,6 +570,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_encrypt_table),
 		cmocka_unit_test(test_login_needs_origin),
 		cmocka_unit_test(test_skip_allowed),
 		cmocka_unit_test(test_cannot_sign),

@@ -55,7 +55,7 @@ check(const struct conf *conf, const struct plan *plan, const char *want)
 	const char *p;
 
 	memset(out, 'x', sizeof(out));
-	text_reply(conf, plan, out, sizeof(out));
+	text_reply(conf, plan, NULL, out, sizeof(out));
 	if (strncmp(out, want, strlen(want)) != 0)
 		fail_msg("got \"%s\", wanted \"%s...\"", out, want);
 	assert_true(strlen(out) <= 400);
@@ -109,6 +109,28 @@ test_all_results(void **state)
 	}
 }
 
+/* Recipients are named, as many as there is room for. */
+static void
+test_recipients(void **state)
+{
+	struct conf conf = { .help = help, .language = LANGUAGE_ID };
+	struct plan plan = { .action = PLAN_REFUSE, .why = WHY_NO_RECIPIENT,
+	    .from = "a@b.go.id" };
+	char who[256], out[401];
+
+	(void)state;
+	text_reply(&conf, &plan, "x@y.example, z@y.example", out, sizeof(out));
+	assert_non_null(strstr(out, "untuk: x@y.example, z@y.example. "));
+	assert_null(strstr(out, plan.from));
+	conf.language = LANGUAGE_EN;
+	plan.why = WHY_HIDDEN_RECIPIENT;
+	memset(who, 'x', sizeof(who));
+	who[255] = '\0';
+	text_reply(&conf, &plan, who, out, sizeof(out));
+	assert_non_null(strstr(out, "xxx.... Put them in To or Cc"));
+	assert_non_null(strstr(out, help));
+}
+
 /* The longest and the oddest from outside: bounded, the contact kept. */
 static void
 test_hostile(void **state)
@@ -122,7 +144,7 @@ test_hostile(void **state)
 	check(&conf, &plan, "Pesan tidak dikirim: ");
 	snprintf(plan.from, sizeof(plan.from), "a%%n\r\n550 ok\x1b[2J@b");
 	check(&conf, &plan, "Pesan tidak dikirim: ");
-	text_reply(&conf, &plan, out, sizeof(out));
+	text_reply(&conf, &plan, NULL, out, sizeof(out));
 	assert_true(strlen(out) < sizeof(out));
 }
 
@@ -132,6 +154,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_all_results),
+		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_hostile),
 	};
 

@@ -1,0 +1,129 @@
+/*
+ * encryption.h - what the files that deal with encrypting share:
+ *
+ *	partners.c	certificates in folders
+ *	recipients.c	whose certificate: the sources, asked in order
+ *	seal.c		whether a message can be encrypted, and to whom
+ */
+#ifndef SAMPUL_ENCRYPTION_H
+#define SAMPUL_ENCRYPTION_H
+
+#include "milter.h"
+
+/* -------------------------------------------------------- recipients.c --- */
+
+#define CANDIDATES_MAX	32
+
+/* What a source has for an address, before anybody judged it. */
+struct candidate {
+	X509		*cert;
+	unsigned	 capabilities;	/* SMIME_CAP_ learnt; 0 none */
+};
+
+struct candidates {
+	struct candidate	 items[CANDIDATES_MAX];
+	size_t			 count;
+	STACK_OF(X509)		*extra;		/* NULL, or intermediates */
+};
+
+/* Adds one reference of its own. -1 over the ceiling, or without memory. */
+int	 candidates_add(struct candidates *candidates, X509 *cert,
+	    unsigned capabilities);
+void	 candidates_clear(struct candidates *candidates);
+
+/*
+ * Where certificates of others come from. find fills out with all that it has
+ * for a canonical, safe address (see address_is_safe_name): 0 also for none,
+ * -1 for a fault of ours, on which the message is kept.
+ */
+struct recipient_source {
+	const char	*name;		/* as in encryption.sources */
+	bool		 decides;	/* what it has for an address is the
+					 * administrator's word: no other source
+					 * is asked, good or not (ENC-24) */
+	int		(*find)(void *arg, const struct conf *conf,
+			    const char *address, struct candidates *out,
+			    struct smime_error *err);
+	void		*arg;
+};
+
+#define RECIPIENT_SOURCES_MAX	4
+
+/* The certificate to encrypt to, or why there is none. */
+struct found_recipient {
+	X509		*cert;		/* counted; NULL none */
+	const char	*source;	/* NULL: no source has any; static */
+	unsigned	 capabilities;
+	enum cert_problem problem;	/* without cert, with source */
+	char		 detail[200];	/* likewise */
+};
+void	 found_recipient_clear(struct found_recipient *found);
+
+/* Sources with a memory. Shared by threads, bounded. */
+struct recipients;
+
+/* sources are copied, count at most RECIPIENT_SOURCES_MAX. */
+struct recipients *recipients_new(const struct recipient_source *sources,
+	    size_t count);
+void	 recipients_free(struct recipients *recipients);
+/*
+ * The newest certificate that mail to address may be encrypted to, from the
+ * first source in encryption.sources that has one. Looks again after some
+ * seconds, and at once when the configuration or what is trusted has changed.
+ * -1 for a fault of ours.
+ */
+int	 recipients_find(struct recipients *recipients,
+	    const struct conf *conf, const struct recipient_settings *settings,
+	    const char *address, struct found_recipient *out,
+	    struct smime_error *err);
+
+/* ---------------------------------------------------------- partners.c --- */
+
+/*
+ * encryption.partners_dir: a folder for an address or for a domain, PEM files
+ * in it. What an administrator put there decides. arg is not used.
+ */
+int	 partners_find(void *arg, const struct conf *conf,
+	    const char *address, struct candidates *out,
+	    struct smime_error *err);
+
+/* ------------------------------------------------------------ colleagues --- */
+
+/*
+ * Our own mailboxes' certificates, from the keystore: as the key process
+ * answers (arg is a struct channel_pool; mail process), or read from it (arg is
+ * a struct keystore; the tools).
+ */
+int	 colleagues_ask(void *arg, const struct conf *conf,
+	    const char *address, struct candidates *out,
+	    struct smime_error *err);
+int	 colleagues_read(void *arg, const struct conf *conf,
+	    const char *address, struct candidates *out,
+	    struct smime_error *err);
+
+/* -------------------------------------------------------------- seal.c --- */
+
+/* To whom one message is encrypted, or why it cannot be. */
+struct seal {
+	bool			 possible;
+	enum plan_why		 why;		/* unless possible */
+	char			 who[256];	/* recipients it is about, as
+						 * many as fit */
+	char			 detail[SMIME_ERROR_MAX];	/* for the log */
+	struct found_recipient	*found;
+	size_t			 count;		/* with the sender's own */
+	size_t			 missing;
+	unsigned		 capabilities;	/* of all of them */
+};
+
+/*
+ * Looks everybody up. -1 for a fault of ours; seal is to be cleared in any
+ * case.
+ */
+int	 seal_resolve(struct seal *seal, struct recipients *recipients,
+	    const struct conf *conf, const struct recipient_settings *settings,
+	    const struct plan *plan, const struct facts *facts,
+	    struct smime_error *err);
+void	 seal_clear(struct seal *seal);
+
+#endif

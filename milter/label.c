@@ -1,0 +1,161 @@
+/*
+ * label.c - whether a message says that it is secret.
+ *
+ * Official letters carry a classification: Biasa or Terbuka (B), Terbatas (T),
+ * Rahasia (R), Sangat Rahasia (SR). It stands alone in a field of its own, or
+ * as a tag in the Subject. Only what is configured counts, and only whole: a
+ * letter about a secret recipe is no secret letter.
+ *
+ *	Sifat: Sangat Rahasia		encryption.labels, the whole value
+ *	Sifat: Sangat Rahasia (SR)	likewise, name or code
+ *	Subject: Re: [SR] Rapat		encryption.subject_tags, anywhere
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter.h"
+
+/* What is seen of a field, NUL-terminated; the caller frees it. */
+static char *
+perceived(const struct header_field *field)
+{
+	char *text;
+
+	if ((text = malloc(field->value_len + 1)) == NULL)
+		return NULL;
+	memcpy(text, field->value, field->value_len);
+	text[header_perceived(text, field->value_len)] = '\0';
+	return text;
+}
+
+static bool
+is_word(int c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
+}
+
+/*
+ * Whether the tag stands at text[0], the octet before being c: a tag that
+ * begins or ends with a letter is no part of a longer word.
+ */
+static bool
+is_tag(const char *text, const char *tag, int before)
+{
+	size_t len = strlen(tag);
+	int first = lex_lower((unsigned char)tag[0]);
+	int last = lex_lower((unsigned char)tag[len - 1]);
+
+	if (strlen(text) < len || !lex_equal(text, len, tag))
+		return false;
+	return !(is_word(first) && is_word(before)) &&
+	    !(is_word(last) && is_word((unsigned char)text[len]));
+}
+
+bool
+label_has_tag(const char *text, const char *tag)
+{
+	const char *p;
+
+	for (p = text; tag[0] != '\0' && *p != '\0'; p++)
+		if (is_tag(p, tag, p == text ? ' ' : (unsigned char)p[-1]))
+			return true;
+	return false;
+}
+
+static void
+trim(const char **text, size_t *len)
+{
+	while (*len > 0 && **text == ' ') {
+		(*text)++;
+		(*len)--;
+	}
+	while (*len > 0 && (*text)[*len - 1] == ' ')
+		(*len)--;
+}
+
+/* Equal but for case and for how many spaces stand between words. */
+static bool
+same_words(const char *text, size_t len, const char *label)
+{
+	size_t i;
+
+	trim(&text, &len);
+	for (i = 0; i < len; i++) {
+		if (lex_lower((unsigned char)text[i]) !=
+		    lex_lower((unsigned char)*label))
+			return false;
+		label++;
+		while (text[i] == ' ' && text[i + 1] == ' ')
+			i++;
+	}
+	return *label == '\0' && len > 0;
+}
+
+/* value = label / label "(" label ")" */
+bool
+label_is_value(const char *text, const char *label)
+{
+	size_t len = strlen(text);
+	const char *open;
+
+	trim(&text, &len);
+	if (same_words(text, len, label))
+		return true;
+	if (len == 0 || text[len - 1] != ')' ||
+	    (open = memrchr(text, '(', len)) == NULL)
+		return false;
+	return same_words(text, (size_t)(open - text), label) ||
+	    same_words(open + 1, (size_t)(text + len - 1 - (open + 1)), label);
+}
+
+static const char *
+find_in(const struct header_field *field, const struct string_list *wanted,
+    bool (*matches)(const char *, const char *), bool *failed)
+{
+	const char *found = NULL;
+	char *text;
+	size_t i;
+
+	if ((text = perceived(field)) == NULL) {
+		*failed = true;
+		return NULL;
+	}
+	for (i = 0; i < wanted->count && found == NULL; i++)
+		if (matches(text, wanted->items[i]))
+			found = wanted->items[i];
+	free(text);
+	return found;
+}
+
+static bool
+is_label_field(const struct conf *conf, const struct header_field *field)
+{
+	size_t i;
+
+	for (i = 0; i < conf->label_fields.count; i++)
+		if (header_is(field, conf->label_fields.items[i]))
+			return true;
+	return false;
+}
+
+const char *
+label_find(const struct conf *conf, const struct header_list *header)
+{
+	const struct header_field *field;
+	const char *found = NULL;
+	bool failed = false;
+	size_t i;
+
+	for (i = 0; i < header->count && found == NULL && !failed; i++) {
+		field = &header->fields[i];
+		if (conf->subject_tags.count > 0 && header_is(field, "Subject"))
+			found = find_in(field, &conf->subject_tags,
+			    label_has_tag, &failed);
+		if (found == NULL && !failed && conf->labels.count > 0 &&
+		    is_label_field(conf, field))
+			found = find_in(field, &conf->labels, label_is_value,
+			    &failed);
+	}
+	/* without memory the doubt goes to the side that encrypts */
+	return failed ? "?" : found;
+}

@@ -1,0 +1,376 @@
+/*
+ * test_sealing.c - whole sessions in which a message is to be encrypted: it
+ * leaves in an envelope, or openly where that may be, or not at all.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../milter/session.h"
+#include "fake_channel.h"
+#include "fake_milter.h"
+#include "fixture.h"
+#include "seen_log.h"
+#include "store.h"
+
+#define HAKIM	"hakim@pn-pekalongan.example"
+#define SECRET	"Rapat rahasia pukul sepuluh."
+
+static struct service service;
+static struct signer *signer;
+static X509 *siti;
+
+static struct signer *
+make_signer(void)
+{
+	struct smime_error err = { "" };
+	X509 *cert = pki_mailbox_cert("budi");
+	EVP_PKEY *key = pki_mailbox_key("budi");
+	STACK_OF(X509) *chain = pki_push(NULL, pki_cert("issuing.pem"));
+	struct signer *made;
+
+	made = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
+	    SMIME_CAP_AES256_CBC, &err);
+	if (made == NULL)
+		fail_msg("%s", err.text);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	sk_X509_pop_free(chain, X509_free);
+	return made;
+}
+
+static void
+put(const char *folder, const char *name)
+{
+	size_t len;
+	char *buf = read_whole(pki_path("%s/cert.pem", name), &len);
+
+	mkdir(pki_path("partners"), 0755);
+	mkdir(pki_path("partners/%s", folder), 0755);
+	write_whole(pki_path("partners/%s/a.pem", folder), buf, len);
+	chmod(pki_path("partners/%s/a.pem", folder), 0644);
+	free(buf);
+}
+
+static int
+setup(void **state)
+{
+	static const struct recipient_source sources[] = {
+		{ "partners", true, partners_find, NULL },
+		{ "colleagues", false, colleagues_ask, NULL },
+	};
+
+	store_setup(state);
+	pki_mailbox("budi", "p256", "ok");
+	pki_make("mailbox", HAKIM, "rsa2048", pki_path("hakim"), "encryption",
+	    NULL);
+	pki_make("mailbox", SITI, "p256", pki_path("siti"), "encryption",
+	    NULL);
+	put(HAKIM, "hakim");
+	signer = make_signer();
+	siti = pki_mailbox_cert("siti");
+	service.checks = check_cache_new(16);
+	service.hints = digest_hints_new();
+	service.verified = verify_cache_new(16);
+	service.trusted = truststore_new(NULL);
+	service.recipients = recipients_new(sources, 2);
+	callbacks_use(&service);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	signer_free(signer);
+	X509_free(siti);
+	recipients_free(service.recipients);
+	truststore_free(service.trusted);
+	verify_cache_free(service.verified);
+	check_cache_free(service.checks);
+	digest_hints_free(service.hints);
+	conf_replace(NULL);
+	return pki_teardown(state);
+}
+
+static void
+use_conf(const char *more)
+{
+	static unsigned generation;
+	struct conf *conf;
+	char text[4096];
+
+	snprintf(text, sizeof(text), "domains = [ \".pekalongankab.go.id\" ];\n"
+	    "%s user = \"\"; key_user = \"\";\n"
+	    "authserv_id = \"mx.pekalongankab.go.id\";\n" FIXTURE_LOGIN
+	    "verify = { enabled = false; crl = \"soft-fail\"; };\n"
+	    "spool = { dir = \"%s\"; memory = 4096; };\n"
+	    "keystore = { anchors_dir = \"%s\"; intermediates_dir = \"%s\"; };\n",
+	    strstr(more, "language") == NULL ? "language = \"en\";" : "",
+	    pki_path("."), pki_path("anchors"), pki_path("intermediates"));
+	snprintf(text + strlen(text), sizeof(text) - strlen(text),
+	    "encryption = { partners_dir = \"%s\"; labels = [ \"Rahasia\" ];\n"
+	    "  subject_tags = [ \"[R]\" ]; };\n%s", pki_path("partners"), more);
+	conf = fixture_conf(text);
+	conf->generation = ++generation;
+	conf_replace(conf);
+	memset(&fake_key, 0, sizeof(fake_key));
+	fake_key.signer = signer;
+	fake_key.status = KEY_SIGNED;
+	fake_key.listed = siti;
+	seen_log_clear();
+}
+
+static SMFICTX *
+session(void)
+{
+	SMFICTX *ctx = fake_new(FAKE_POSTFIX, &callbacks, 0);
+
+	fake_connect(ctx, "192.0.2.7");
+	fake_macro(ctx, "{auth_authen}", BUDI);
+	fake_macro(ctx, "i", "4ABCdef");
+	return ctx;
+}
+
+#define HEAD	"From: Budi <" BUDI ">\r\nTo: " HAKIM "\r\n"
+#define BODY	"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"	\
+	SECRET "\r\n"
+#define REQUIRED "default_rule = { encrypt = \"required\"; };\n"
+#define POSSIBLE "default_rule = { encrypt = \"if-possible\"; };\n"
+
+static const char *const to_hakim[] = { "<" HAKIM ">", NULL };
+static const char *const to_both[] = { "<" HAKIM ">", "<" SITI ">", NULL };
+static const char *const to_other[] = { "<" HAKIM ">", "<x@y.example>", NULL };
+
+static sfsistat
+submit(SMFICTX *ctx, const char *const *to, const char *text)
+{
+	const struct fake_message message = { .sender = "<" BUDI ">",
+	    .recipients = to, .text = text };
+	sfsistat status = fake_message(ctx, &message);
+
+	if (ctx->broken[0] != '\0')
+		fail_msg("%s", ctx->broken);
+	assert_int_equal(atomic_load(&service.active), 0);
+	if (seen_log_count(SECRET) != 0)
+		fail_msg("the log tells: %s", seen_log());
+	return status;
+}
+
+/* What that reader finds inside, verified; openssl does both. */
+static void
+expect_opened(const SMFICTX *ctx, const char *reader, bool readable)
+{
+	size_t len;
+	char *out = fake_output(ctx, &len), inner[512];
+	int status;
+
+	snprintf(inner, sizeof(inner), "%s", pki_path("inner.eml"));
+	if (memmem(out, len, SECRET, strlen(SECRET)) != NULL)
+		fail_msg("in clear:\n%s", out);
+	write_whole(pki_path("out.eml"), out, len);
+	free(out);
+	status = pki_run("openssl", "cms", "-decrypt", "-in",
+	    pki_path("out.eml"), "-recip", pki_path("%s/cert.pem", reader),
+	    "-inkey", pki_path("%s/key.pem", reader), "-out", inner, NULL);
+	assert_int_equal(status == 0, readable);
+	if (!readable)
+		return;
+	status = pki_run("openssl", "cms", "-verify", "-in",
+	    inner, "-CAfile", pki_path("root.pem"), "-out",
+	    pki_path("plain"), NULL);
+	if (status != 0)
+		pki_show();
+	assert_int_equal(status, 0);
+	out = read_whole(pki_path("plain"), &len);
+	assert_non_null(memmem(out, len, SECRET, strlen(SECRET)));
+	free(out);
+}
+
+static void
+expect_line(const char *words)
+{
+	if (seen_log_count(words) != 1)
+		fail_msg("want \"%s\" in: %s", words, seen_log());
+}
+
+/* ------------------------------------------------------------------------ */
+
+static void
+test_encrypted(void **state)
+{
+	SMFICTX *ctx;
+
+	(void)state;
+	use_conf(REQUIRED);
+	ctx = session();
+	assert_int_equal(submit(ctx, to_both, HEAD "Cc: " SITI "\r\n"
+	    "Subject: x\r\n" BODY), SMFIS_CONTINUE);
+	assert_memory_equal(fake_value(ctx, "Content-Type"),
+	    " application/pkcs7-mime", 23);
+	assert_int_equal(fake_count(ctx, "MIME-Version"), 1);
+	expect_opened(ctx, "hakim", true);
+	expect_opened(ctx, "siti", true);
+	expect_opened(ctx, "budi", false);
+	expect_line("result=encrypted");
+	expect_line("cipher=aes256-cbc readers=2");
+	fake_free(ctx);
+}
+
+static const struct {
+	const char	*what;
+	const char	*conf;
+	const char *const *to;
+	const char	*text;
+	sfsistat	 want;
+	const char	*reply;		/* in it; NULL: none */
+	const char	*line;
+} rows[] = {
+	{ "required, one without certificate", REQUIRED, to_other,
+	    HEAD "Cc: x@y.example\r\n" BODY, SMFIS_REJECT,
+	    "no usable certificate for: x@y.example.",
+	    "result=refused why=no-recipient-certificate rule=default" },
+	{ "likewise, tempfail", "default_rule = { encrypt = \"required\";\n"
+	    "  cannot_encrypt = \"tempfail\"; };\n", to_other,
+	    HEAD "Cc: x@y.example\r\n" BODY, SMFIS_TEMPFAIL, "x@y.example",
+	    "result=deferred why=no-recipient-certificate" },
+	{ "in Indonesian", REQUIRED "language = \"id\";\n", to_other,
+	    HEAD "Cc: x@y.example\r\n" BODY, SMFIS_REJECT,
+	    "tidak ada sertifikat yang dapat dipakai untuk: x@y.example.",
+	    "detail=\"x@y.example: no certificate\"" },
+	{ "ENC-14 required, one hidden", REQUIRED, to_both, HEAD BODY,
+	    SMFIS_REJECT, "Bcc recipients to the others: " SITI,
+	    "result=refused why=hidden-recipient" },
+	{ "if possible, one without certificate", POSSIBLE, to_other,
+	    HEAD "Cc: x@y.example\r\n" BODY, SMFIS_CONTINUE, NULL,
+	    "result=signed rule=default" },
+	{ "ENC-14 if possible, one hidden", POSSIBLE, to_both, HEAD BODY,
+	    SMFIS_CONTINUE, NULL, "result=signed rule=default" },
+	{ "if possible, and it is", POSSIBLE, to_hakim, HEAD BODY,
+	    SMFIS_CONTINUE, NULL, "result=encrypted rule=default" },
+	{ "a label where a rule has none", "", to_hakim,
+	    HEAD "Sifat: Rahasia\r\n" BODY, SMFIS_CONTINUE, NULL,
+	    "result=encrypted rule=default label=Rahasia" },
+	{ "a label, one without certificate", POSSIBLE, to_other,
+	    HEAD "Cc: x@y.example\r\nSubject: [R] y\r\n" BODY, SMFIS_REJECT,
+	    "x@y.example", "result=refused why=no-recipient-certificate" },
+	{ "a label where signing is off",
+	    "default_rule = { sign = \"off\"; };\n", to_hakim,
+	    HEAD "Sifat: Rahasia\r\n" BODY, SMFIS_CONTINUE, NULL,
+	    "result=encrypted" },
+	{ "a label and a signature", "", to_hakim, HEAD "Sifat: Rahasia\r\n"
+	    "Content-Type: multipart/signed; boundary=x;\r\n"
+	    " protocol=\"application/pkcs7-signature\"\r\n\r\n--x--\r\n",
+	    SMFIS_REJECT, "must be encrypted",
+	    "result=refused why=must-encrypt" },
+	{ "the rule waits for the size", "rules = ( { name = \"small\";\n"
+	    "  smaller_than = \"1M\"; encrypt = \"required\"; } );\n",
+	    to_hakim, HEAD BODY, SMFIS_CONTINUE, NULL,
+	    "result=encrypted rule=small" },
+	{ "likewise, without certificate", "rules = ( { name = \"small\";\n"
+	    "  smaller_than = \"1M\"; encrypt = \"required\"; } );\n",
+	    to_other, HEAD "Cc: x@y.example\r\n" BODY, SMFIS_REJECT,
+	    "x@y.example", "result=refused why=no-recipient-certificate" },
+	{ "the rule with the size does not apply", "rules = ( {\n"
+	    "  larger_than = \"1M\"; encrypt = \"required\"; } );\n",
+	    to_hakim, HEAD BODY, SMFIS_CONTINUE, NULL,
+	    "result=signed rule=default" },
+};
+
+static void
+test_branches(void **state)
+{
+	SMFICTX *ctx;
+	sfsistat got;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		use_conf(rows[i].conf);
+		ctx = session();
+		got = submit(ctx, rows[i].to, rows[i].text);
+		if (got != rows[i].want)
+			fail_msg("%s: answered %d; %s", rows[i].what, (int)got,
+			    seen_log());
+		if (rows[i].reply != NULL &&
+		    strstr(ctx->reply, rows[i].reply) == NULL)
+			fail_msg("%s: \"%s\"", rows[i].what, ctx->reply);
+		if (seen_log_count(rows[i].line) != 1)
+			fail_msg("%s: want \"%s\" in %s", rows[i].what,
+			    rows[i].line, seen_log());
+		if (strstr(rows[i].line, "result=encrypted") != NULL)
+			expect_opened(ctx, "hakim", true);
+		else if (rows[i].want != SMFIS_CONTINUE)
+			assert_int_equal(ctx->edits, 0);
+		fake_free(ctx);
+	}
+}
+
+/* Observing finds out the same and changes nothing. */
+static void
+test_observe(void **state)
+{
+	SMFICTX *ctx;
+	char *out;
+	size_t len;
+
+	(void)state;
+	use_conf("mode = \"observe\";\n" REQUIRED);
+	ctx = session();
+	assert_int_equal(submit(ctx, to_hakim, HEAD BODY), SMFIS_CONTINUE);
+	expect_line("result=would-encrypt");
+	out = fake_output(ctx, &len);
+	assert_non_null(strstr(out, SECRET));
+	free(out);
+	assert_non_null(strstr(fake_value(ctx, REPORT_HEADER),
+	    "result=would-encrypt"));
+	fake_free(ctx);
+	use_conf("mode = \"observe\";\n" REQUIRED);
+	ctx = session();
+	assert_int_equal(submit(ctx, to_other, HEAD BODY), SMFIS_CONTINUE);
+	expect_line("result=would-refuse");
+	fake_free(ctx);
+}
+
+/* A fault of ours keeps the message, at whichever step. */
+static void
+test_faults(void **state)
+{
+	SMFICTX *ctx;
+	unsigned i;
+
+	(void)state;
+	use_conf(POSSIBLE);
+	fake_key.dead = true;
+	ctx = session();
+	assert_int_equal(submit(ctx, to_both, HEAD "Cc: " SITI "\r\n" BODY),
+	    SMFIS_TEMPFAIL);
+	fake_free(ctx);
+	for (i = 1; i < 8; i++) {
+		use_conf(POSSIBLE);
+		ctx = session();
+		ctx->fail_at = i;
+		if (submit(ctx, to_hakim, HEAD BODY) == SMFIS_CONTINUE)
+			break;
+		fake_free(ctx);
+	}
+	assert_in_range(i, 3, 7);	/* and then all edits were made */
+	expect_opened(ctx, "hakim", true);
+	fake_free(ctx);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_encrypted),
+		cmocka_unit_test(test_branches),
+		cmocka_unit_test(test_observe),
+		cmocka_unit_test(test_faults),
+	};
+
+	return cmocka_run_group_tests_name("sealing", tests, setup, teardown);
+}
