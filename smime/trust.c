@@ -154,12 +154,16 @@ trust_rules(X509_STORE_CTX *ctx, time_t now)
 	    X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
 }
 
-/* The certificate's own faults have words of their own. */
+/*
+ * The certificate's own faults have words of their own. Of an authority's, what
+ * is weak about it makes weak what it signs (CRT-13).
+ */
 static enum cert_problem
 to_problem(int error, int depth)
 {
 	if (depth > 0)
-		return error == X509_V_ERR_CA_MD_TOO_WEAK ?
+		return error == X509_V_ERR_CA_MD_TOO_WEAK ||
+		    error == X509_V_ERR_CA_KEY_TOO_SMALL ?
 		    CERT_WEAK_SIGNATURE : CERT_UNKNOWN_ISSUER;
 	switch (error) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:

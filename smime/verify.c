@@ -334,13 +334,36 @@ judge_signed(struct verifier *v, struct verdict *out)
 	return rc;
 }
 
+/*
+ * Of several Content-Type fields this code took the first; a reader that takes
+ * another may see a signed or an encrypted message.
+ */
+static bool
+is_disputed(const struct header_list *header)
+{
+	struct header_list one = { .count = 1 };
+	enum verify_reason fault = VERIFY_GOOD;
+	size_t i;
+
+	if (header_count(header, "Content-Type") < 2)
+		return false;
+	for (i = 0; i < header->count; i++) {
+		one.fields = &header->fields[i];
+		if (header_is(one.fields, "Content-Type") &&
+		    kind_of(&one, &fault) != LAYER_PLAIN)
+			return true;
+	}
+	return false;
+}
+
 static int
 judge_plain(struct verifier *v, struct verdict *out, struct smime_error *err)
 {
 	if (v->scanning && !v->partial && scan_finish(&v->scan, err) != 0)
 		return -1;
 	settle(out, v->partial ? VERIFY_PARTIAL :
-	    v->scan.limit ? VERIFY_LIMIT : VERIFY_UNSIGNED);
+	    v->scan.limit ? VERIFY_LIMIT : is_disputed(v->header) ?
+	    VERIFY_AMBIGUOUS : VERIFY_UNSIGNED);
 	/* HDR-16: what was not looked at may be signed, or not. */
 	if (out->reason == VERIFY_LIMIT)
 		out->silent = true;

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <openssl/rsa.h>
+
 #include "attack.h"
 #include "authority.h"
 #include "fields.h"
@@ -439,6 +441,33 @@ test_paths(void **state)
 	person_free(&root);
 }
 
+/* CRT-13: an authority that anybody can compute the key of vouches for none. */
+static void
+test_weak_authority(void **state)
+{
+	struct person root = { NULL, EVP_RSA_gen(1024) };
+	struct issue of_root = { .name = "Root", .key = root.key,
+	    .extensions = { { "basicConstraints", "critical,CA:TRUE" },
+	    ISSUE_CA } };
+	struct below first;
+	struct issue with = { .name = "budi", .mail = BUDI,
+	    .extensions = { ISSUE_MAILBOX } };
+
+	(void)state;
+	root.cert = issue(&of_root);
+	first = authority("First", &root, "critical,CA:TRUE", NULL, NULL,
+	    NULL);
+	with.issuer = first.self.cert;
+	with.issuer_key = first.self.key;
+	attack.settings.trust = trust_in(&root, &first, NULL);
+	try("CRT-13 a root with RSA-1024", &with, FROM, "policy weak-chain",
+	    NULL);
+	trust_free((struct trust *)(uintptr_t)attack.settings.trust);
+	attack.settings.trust = attack.trust;
+	below_free(&first);
+	person_free(&root);
+}
+
 /* CRT-09, CRT-14, ATK-05: what a message brings helps to build a path alone. */
 static void
 test_brought_along(void **state)
@@ -514,6 +543,7 @@ main(void)
 		cmocka_unit_test(test_homographs),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_weak_authority),
 		cmocka_unit_test(test_brought_along),
 		cmocka_unit_test(test_twins),
 	};

@@ -273,6 +273,14 @@ static const struct row roots[] = {
 	{ "unsigned", FROM "\r\nhalo\r\n", VERIFY_UNSIGNED, NULL },
 	{ "unsigned multipart", FROM MIXED "--m\r\n\r\nhalo\r\n--m--\r\n",
 	    VERIFY_UNSIGNED, NULL },
+	{ "another type behind (HDR-16)", FROM "Content-Type: text/plain\r\n"
+	    TYPE(BASE) SIGNED, VERIFY_AMBIGUOUS, NULL },
+	{ "an encrypted one behind", FROM "Content-Type: text/plain\r\n"
+	    P7M("application/pkcs7-mime; smime-type=enveloped-data"),
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "the same type twice", FROM "Content-Type: text/plain\r\n"
+	    "Content-Type: text/html\r\n\r\nhalo\r\n", VERIFY_UNSIGNED,
+	    NULL },
 	{ "text before (VER-02, ATK-06 M1)", FROM MIXED
 	    "--m\r\n\r\nPay me.\r\n--m\r\n" TYPE(BASE) SIGNED "--m--\r\n",
 	    VERIFY_PARTIAL, NULL },
