@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "incoming.h"
 
 #define FOREIGN_MAX	10	/* findings about the login map */
 
@@ -226,6 +227,33 @@ check_keystore(struct checker *checker)
 	check_passphrase(checker);
 }
 
+/* The lists may come later than the first start. */
+static void
+check_verify(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	struct smime_error err = { "" };
+	struct pin *pins;
+	struct stat st;
+	size_t count;
+
+	if (conf->verify_anchors_dir[0] != '\0' &&
+	    check_directory(checker, true, "verify.anchors_dir",
+	    conf->verify_anchors_dir, &st) && (st.st_mode & 022))
+		finding(checker, true, "verify.anchors_dir: %s may be written "
+		    "by group or others; chmod go-w",
+		    conf->verify_anchors_dir);
+	if (conf->verify && (conf->crl_dir[0] == '\0' ||
+	    access(conf->crl_dir, R_OK | X_OK) == -1))
+		finding(checker, false, "verify.crl_dir: %s: no signature of "
+		    "incoming mail can pass without revocation lists",
+		    conf->crl_dir[0] == '\0' ? "not set" : strerror(errno));
+	if (pins_read(conf, &pins, &count, &err) == -1)
+		finding(checker, true, "verify.pins: %s", err.text);
+	else
+		free(pins);
+}
+
 /* logrotate makes a new file, and so may the key process. */
 static void
 check_audit(struct checker *checker)
@@ -408,6 +436,7 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	check_socket(&checker);
 	check_spool(&checker);
 	check_keystore(&checker);
+	check_verify(&checker);
 	check_audit(&checker);
 	if (conf->pid_file[0] != '\0')
 		check_parent(&checker, false, "pid_file", conf->pid_file);

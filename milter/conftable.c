@@ -312,7 +312,7 @@ const struct setting conf_settings[] = {
 { "verify", "max_opaque", SETTING_SIZE, AT(max_opaque), "1M",
     16384, 256 * MIB, NONE, false, false },
 { "verify", "max_depth", SETTING_NUMBER, AT(max_layers), "5",
-    1, 20, NONE, false, false },
+    1, VERDICT_LAYERS, NONE, false, false },
 { "verify", "pins", SETTING_PATH, AT(pins_file), "", 0, PATH_LENGTH_MAX,
     NONE, false, false },
 { "verify", "policy_oids", SETTING_STRINGS, AT(policy_oids), NULL, 0, 0, NULL,

@@ -45,6 +45,7 @@ struct trust_state {
 	uint64_t		 generation;
 	struct pin		*pins;
 	size_t			 pin_count;
+	bool			 pins_bad;	/* the file could not be used */
 	char			*stamp;		/* of the files it is from */
 	bool			 settled;	/* they had rested by then */
 	unsigned		 references;

@@ -301,8 +301,10 @@ trust_state_read(const struct conf *conf, struct smime_error *err)
 		trust_state_unref(state);
 		return NULL;
 	}
-	if (pins_read(conf, &state->pins, &state->pin_count, &why) == -1)
-		log_warning("no certificate is pinned: %s", why.text);
+	if (pins_read(conf, &state->pins, &state->pin_count, &why) == -1) {
+		state->pins_bad = true;
+		log_warning("the pins cannot be used: %s", why.text);
+	}
 	return state;
 }
 
@@ -374,6 +376,19 @@ truststore_free(struct truststore *store)
 	free(store);
 }
 
+/* Bad pins leave those before in force. */
+static void
+keep_pins(struct trust_state *state, const struct trust_state *old)
+{
+	if (!state->pins_bad || old == NULL || old->pin_count == 0)
+		return;
+	state->pins = calloc(old->pin_count, sizeof(*state->pins));
+	if (state->pins == NULL)
+		return;
+	memcpy(state->pins, old->pins, old->pin_count * sizeof(*state->pins));
+	state->pin_count = old->pin_count;
+}
+
 /* A new state when the files are not those of the old one, else NULL. */
 static struct trust_state *
 look(const struct trust_state *old, const struct conf *conf)
@@ -392,6 +407,8 @@ look(const struct trust_state *old, const struct conf *conf)
 	if (same)
 		return NULL;
 	fresh = trust_state_read(conf, &err);
+	if (fresh != NULL)
+		keep_pins(fresh, old);
 	if (fresh == NULL)
 		log_error("%s: %s", old == NULL ? "no certificate can be "
 		    "judged" : "certificates are judged by what was trusted "

@@ -174,6 +174,10 @@ plan_steps(const struct conf *conf, struct step *steps, char *log_dir,
 	    conf->key_user, false };
 	steps[n++] = (struct step){ "anchors", conf->anchors_dir, 0755, "",
 	    false };
+	if (conf->verify_anchors_dir != NULL &&
+	    conf->verify_anchors_dir[0] != '\0')
+		steps[n++] = (struct step){ "others' anchors",
+		    conf->verify_anchors_dir, 0755, "", false };
 	if (conf->intermediates_dir != NULL &&
 	    conf->intermediates_dir[0] != '\0')
 		steps[n++] = (struct step){ "intermediates",
@@ -196,8 +200,9 @@ static void
 print_next(const struct conf *conf)
 {
 	printf("\nNext:\n"
-	    "  1. Put the root certificates of your mailbox certificates into\n"
-	    "     %s and what they issued into\n     %s, as .pem files.\n",
+	    "  1. \"sampulctl trust add\" puts the root certificates of your "
+	    "mailbox\n     certificates into %s\n     and, with "
+	    "--intermediate, what they issued into\n     %s.\n",
 	    conf->anchors_dir, conf->intermediates_dir != NULL &&
 	    conf->intermediates_dir[0] != '\0' ? conf->intermediates_dir :
 	    conf->anchors_dir);

@@ -670,6 +670,13 @@ static const struct {
 	const char	*text;
 	const char	*want;
 } findings[] = {
+	{ "verify = { anchors_dir = \"/nonexistent\"; };",
+	    "verify.anchors_dir: /nonexistent: No such file" },
+	{ "verify = { crl_dir = \"/nonexistent\"; };",
+	    "verify.crl_dir: No such file or directory: no signature of" },
+	{ "verify = { crl_dir = \"\"; };", "verify.crl_dir: not set: no " },
+	{ "verify = { pins = \"%s/foreign\"; };",
+	    "foreign:1: does not begin with an address" },
 	{ "spool = { dir = \"/nowhere/spool\"; };",
 	    "spool.dir: /nowhere/spool: No such file" },
 	{ "spool = { dir = \"/dev/shm\"; };", "is in memory (tmpfs)" },

@@ -702,11 +702,16 @@ test_followed(void **state)
 	    "smime-serial="));
 	assert_int_equal(rename(pki_path("crl/issuing.crl"),
 	    pki_path("away")), 0);
+	write_whole(pki_path("pins"), "nonsense\n", 9);
 	sleep(6);
 	assert_int_equal(submit(ctx, detached, 0), SMFIS_CONTINUE);
 	expect_top(ctx, "list gone", "unknown", "temperror");
 	assert_int_equal(rename(pki_path("away"),
 	    pki_path("crl/issuing.crl")), 0);
+	sleep(6);
+	assert_int_equal(submit(ctx, nameless, 0), SMFIS_CONTINUE);
+	expect_top(ctx, "bad pins leave those before", "verified",
+	    "pass (pinned certificate)");
 	fake_free(ctx);
 	X509_free(cert);
 	free(nameless);
