@@ -30,6 +30,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,6 +58,7 @@ struct waiting {		/* one that is ours still */
 
 static struct {
 	pthread_mutex_t	 lock;
+	atomic_bool	 closed;
 	unsigned	 max;
 	int64_t		 patience;	/* milliseconds */
 	int		 event;		/* readable: ready has some */
@@ -106,6 +108,12 @@ accept_limits(unsigned max_connections, unsigned negotiate_timeout,
 	if ((front.spare = open_spare()) == -1)
 		return smime_error_set(err, "a spare descriptor");
 	return 0;
+}
+
+void
+accept_no_more(void)
+{
+	atomic_store(&front.closed, true);
 }
 
 /* ----------------------------------------------------------- the count --- */
@@ -271,6 +279,10 @@ take_connection(void)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM)
 			accept_without_descriptors();
+		return;
+	}
+	if (atomic_load(&front.closed)) {
+		close(next.fd);
 		return;
 	}
 	if (!room_for_one()) {

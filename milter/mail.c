@@ -3,7 +3,7 @@
  *
  * The socket is bound while there are rights to do so, user and groups are
  * given up for good, the cage is closed, and only then is anything served.
- * libmilter's own thread takes SIGTERM as "stop".
+ * libmilter's own thread takes SIGTERM as "stop"; drain.c holds it back.
  */
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -155,7 +155,6 @@ open_socket(const struct conf *conf, struct smime_error *err)
 
 #define CHECK_COST	8192	/* octets; a parsed P-256 certificate: 5600 */
 #define THREAD_STACK	(1024 * 1024)
-#define STOP_SECONDS	5	/* for messages at work; MTA-13 */
 
 static atomic_int exit_status;
 
@@ -268,18 +267,6 @@ prepare(struct conf *conf, struct service *service,
 	return sandbox_enter(SANDBOX_MAIL, conf, err);
 }
 
-/* Messages at work are given time to end; then the MTA keeps them. */
-static void
-wait_for_messages(struct service *service)
-{
-	const struct timespec pause = { 0, 50 * 1000 * 1000 };
-	unsigned i;
-
-	for (i = 0; i < STOP_SECONDS * 20 &&
-	    atomic_load(&service->active) > 0; i++)
-		(void)nanosleep(&pause, NULL);
-}
-
 int
 mail_process(struct conf *conf, int control, const struct channels *channels)
 {
@@ -288,6 +275,7 @@ mail_process(struct conf *conf, int control, const struct channels *channels)
 
 	conf_replace(conf_ref(conf));
 	callbacks_use(&service);
+	drain_watch(&service);
 	if (prepare(conf, &service, channels, &err) == -1 ||
 	    control_start(control, apply, stop, &err) == -1) {
 		log_error("%s", err.text);
@@ -299,6 +287,6 @@ mail_process(struct conf *conf, int control, const struct channels *channels)
 		log_error("libmilter gave up");
 		return EX_TEMPFAIL;
 	}
-	wait_for_messages(&service);
+	drain();	/* what is inside callbacks */
 	return atomic_load(&exit_status);
 }

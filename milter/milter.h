@@ -575,6 +575,8 @@ int	 control_ready(int control);
  */
 int	 accept_limits(unsigned max_connections, unsigned negotiate_timeout,
 	    struct smime_error *err);
+/* From now on every connection is closed as soon as it is there. */
+void	 accept_no_more(void);
 /* For the log: connections now, and refused since the last call. */
 void	 accept_counts(unsigned *open, unsigned *refused);
 

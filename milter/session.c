@@ -79,7 +79,7 @@ message_reset(struct session *session)
 	struct message *message = &session->message;
 	size_t i;
 
-	if (message->active)
+	if (message->counted)
 		atomic_fetch_sub(&session->service->active, 1);
 	for (i = 0; i < message->recipient_count; i++)
 		free(message->recipients[i]);
@@ -144,7 +144,9 @@ message_begin(struct session *session, char **argv, const char *login,
 
 	message_reset(session);
 	message->active = true;
-	atomic_fetch_add(&session->service->active, 1);
+	message->counted = !drain_begun();
+	if (message->counted)
+		atomic_fetch_add(&session->service->active, 1);
 	message->conf = conf_current();
 	if (daemon == NULL)
 		daemon = session->daemon;

@@ -32,12 +32,14 @@ struct service {
 	struct ours		*ours;		/* verified */
 	struct recipients	*recipients;	/* to encrypt to */
 	void			(*broken)(void); /* half the channels are gone */
-	atomic_uint		 active;	/* messages begun, not ended */
+	atomic_uint		 active;	/* messages begun, not ended:
+						 * a stop waits for them */
 	atomic_bool		 leadspc;	/* as last negotiated */
 };
 
 struct message {
 	bool			 active;
+	bool			 counted;	/* in service->active */
 	struct conf		*conf;		/* counted */
 	char			 login[LOGIN_MAX];
 	char			 daemon[DAEMON_MAX];
@@ -168,6 +170,19 @@ int	 edit_quarantine(SMFICTX *ctx, const char *reason,
 /* 550 5.7.1 for PLAN_REFUSE, 451 4.7.1 for PLAN_TEMPFAIL. */
 int	 edit_reply(SMFICTX *ctx, enum plan_action action, const char *text,
 	    struct smime_error *err);
+
+/* ------------------------------------------------------------- drain.c --- */
+
+/*
+ * A stop waits a while for the messages that have begun: drain.c defines
+ * sigwait(), which libmilter then calls instead of libc's. service is borrowed
+ * for good.
+ */
+void	 drain_watch(struct service *service);
+/* Whether the process is stopping: what begins now is not waited for. */
+bool	 drain_begun(void);
+/* Waits until none is left or time is over, which runs from the first call. */
+void	 drain(void);
 
 /* --------------------------------------------------------- callbacks.c --- */
 
