@@ -255,7 +255,7 @@ class Site:
     def ctl(self, *args, check=True):
         result = subprocess.run(
             [os.path.join(BUILD, "sampulctl"), "-c", self.conf_file, *args],
-            capture_output=True, check=False, timeout=120)
+            capture_output=True, check=False, timeout=300)
         if check and result.returncode != 0:
             raise rig.Failure("sampulctl %s: exit %d\n%s%s" % (
                 " ".join(args), result.returncode, result.stdout.decode(),
@@ -298,7 +298,7 @@ class Site:
         self.process = rig.Process(
             "sampul-milter", [os.path.join(BUILD, "sampul-milter"), "-F",
                               "-c", self.conf_file], self.log)
-        self.process.wait_for("its socket", self._listens, 30)
+        self.process.wait_for("its socket", self._listens)
 
     def use_port(self):
         """The milter on a loopback port instead of a Unix socket."""
@@ -371,7 +371,7 @@ def submit(port, sender, recipients, data, login=None, options=(),
     """One message, its lines as they are; the reply to it. client_address is
     told to Postfix by XCLIENT."""
     with smtplib.SMTP("127.0.0.1", port, local_hostname="klien.example",
-                      timeout=90) as client:
+                      timeout=180) as client:
         client.ehlo()
         if client_address is not None:
             client.docmd("XCLIENT", "ADDR=" + client_address)

@@ -38,7 +38,7 @@ class Trial(harness.Site):
     def ctl(self, *args, check=True):
         result = subprocess.run(
             [self.path("bin", "sampulctl"), "-c", self.conf_file, *args],
-            capture_output=True, check=False, timeout=120, user=self.uid,
+            capture_output=True, check=False, timeout=300, user=self.uid,
             group=self.uid, extra_groups=[], cwd="/")
         if check and result.returncode != 0:
             raise rig.Failure("sampulctl %s: exit %d\n%s" % (
@@ -49,7 +49,7 @@ class Trial(harness.Site):
         self.process = rig.Process(
             "sampul-milter", [self.path("bin", "sampul-milter"), "-F", "-c",
                               self.conf_file], self.log, user=self.uid)
-        self.process.wait_for("its port", self._listens, 30)
+        self.process.wait_for("its port", self._listens)
 
 
 def setup(site):

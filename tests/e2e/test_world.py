@@ -31,6 +31,11 @@ ORIGINS = [
      "daemons": ["mail.pekalongankab.go.id"], "from": [SEKRETARIAT]},
 ]
 # Login: Postfix's submission service, with more options.
+# A next hop behind smtp_generic_maps.
+GENERIC = """\
+generik unix - - n - - smtp
+  -o {{ smtp_generic_maps = inline:{{ {{ %s = umum@pekalongankab.go.id }} }} }}
+""" % BUDI
 LISTENER = """\
 127.0.0.1:{port} inet n - {chroot} - - smtpd
   -o smtpd_sasl_auth_enable=yes
@@ -42,7 +47,7 @@ kecil unix n - n - 0 cleanup
   -o message_size_limit=200000
 """
 NAMES = ("chroot", "filtered", "closed", "dkim", "check", "macros", "small",
-         "inet")
+         "inet", "choosy")
 
 MAIN = """\
 non_smtpd_milters = {milter}
@@ -84,9 +89,13 @@ def listeners(site, milter):
                    "milter_mail_macros="],
         "small": ["smtpd_milters=" + milter, "message_size_limit=200000",
                   "cleanup_service_name=kecil"],
+        "choosy": ["smtpd_milters=" + milter,
+                   "{ smtpd_recipient_restrictions = check_recipient_access "
+                   "inline:{ {tak-ada@luar.example = reject}, "
+                   "{tak-ada@buram.example = reject} } }"],
         "inet": ["smtpd_milters=inet:127.0.0.1:%d" % site.relay.port],
     }
-    out = CLEANUP
+    out = CLEANUP + GENERIC.format()
     for name, port in zip(NAMES, ports):
         daemon = "SUBMISSION" if name != "check" else "MX"
         out += LISTENER.format(port=port, name=daemon,
@@ -165,15 +174,17 @@ def setup(site):
     site.postfix = site.add(postfix.Postfix(
         site.path("postfix"), site.full.port, milter=milter,
         routes={"lama.example": site.old.port,
-                "tolak.example": site.refuser.port},
+                "tolak.example": site.refuser.port,
+                "generik.example": "generik:[127.0.0.1]:%d" % site.full.port},
         extra=MAIN.format(milter=milter, base=site.path("postfix")),
         master=listeners(site, milter)))
     site.door = Door(site.postfix.submission, True)
+    site.settle = lambda: queue_empties(site)
 
 
 def queue_empties(site):
     rig.wait_until("the queue is empty",
-                   lambda: not site.postfix.queued(), 15)
+                   lambda: not site.postfix.queued())
 
 
 # ----------------------------------------------------- header and envelope
@@ -208,7 +219,7 @@ def many_messages_of_one_connection(site):
     that owns two addresses."""
     with harness.smtplib.SMTP("127.0.0.1", site.door.port,
                               local_hostname="klien.example",
-                              timeout=60) as client:
+                              timeout=180) as client:
         client.ehlo()
         client.login(BUDI, harness.dovecot.PASSWORD)
         expected = {}
@@ -270,6 +281,36 @@ def null_sender_mta23(site):
     signed(site, post(site, envelope=""))
     refused(site, post(site, sender=SEKRETARIAT, envelope="",
                        door=Door(site.door.port, BUDI)), 5)
+
+
+@test
+def refused_recipients_mta25(site):
+    world.refused_recipient(site, site.choosy, "tak-ada@buram.example",
+                            "warga@luar.example", "multipart/signed")
+    world.refused_recipient(site, site.choosy, "tak-ada@luar.example",
+                            "warga@buram.example", "pkcs7-mime")
+
+
+@test
+def outside_as_inside_sig54(site):
+    world.outside_as_inside(site)
+    world.outside_as_inside(site, site.old, to="w@lama.example")
+
+
+@test
+def generic_maps_come_after_sig54(site):
+    """What INSTALL warns of: smtp(8) rewrites the outer From alone."""
+    sent = post(site, to="w@generik.example")
+    result = signed(site, sent)
+    equal(harness.values(result.header, "From"),
+          ["umum@pekalongankab.go.id"], "From")
+    equal(harness.values(harness.split(result.content)[0], "From"), [BUDI],
+          "From inside")
+
+
+@test
+def bare_messages_mta40(site):
+    world.bare_messages(site)
 
 
 # ------------------------------------------------- not by SMTP, and bounces
@@ -339,6 +380,57 @@ def filter_is_left_mta10(site):
 
 
 @test
+def killed_half_way_mta50(site):
+    world.killed_half_way(site)
+    queue_empties(site)
+
+
+@test
+def stopped_half_way_mta13(site):
+    world.stopped_half_way(site)
+    world.stopped_in_the_filter(site, site.socket)
+
+
+@test
+def reloaded_half_way_mta12(site):
+    world.reloaded_half_way(site)
+
+
+@test
+def fifty_sessions_mta11(site):
+    """At once, several messages each; under the thread sanitizer with "make
+    check SANITIZE=thread"."""
+    files = [harness._write(site.path("scratch", "lima-%d.eml" % number),
+                            message(BUDI, "lima-%d" % number, body))
+             for number, body in enumerate(("x\r\n", eight_bit(2000),
+                                            "y" * 4000 + "\r\n"))]
+    result = subprocess.run(
+        [os.path.join(harness.BUILD, "bench", "load"), "-c", "50", "-m", "6",
+         "-x", "-l", BUDI, "unix:" + site.socket, *files],
+        capture_output=True, check=False, timeout=300)
+    said = result.stdout.decode()
+    for word in ("messages=300", "accepted=300", "signed=300"):
+        contains(said.split(), word)
+
+
+@test
+def sample_main_cf_mta50(site):
+    """What conf/postfix.cf tells Postfix to do without Sampul: to wait."""
+    folder = rig.make_directory(site.path("sample"))
+    rig.write(os.path.join(folder, "main.cf"), rig.read(
+        os.path.join(rig.ROOT, "conf", "postfix.cf")))
+    rig.write(os.path.join(folder, "master.cf"), "")
+    result = subprocess.run(
+        [os.path.join(postfix.TREE, "usr/sbin/postconf"), "-c", folder, "-h",
+         "milter_default_action", "milter_protocol", "smtpd_milters"],
+        capture_output=True, check=False, env=site.postfix._environment(),
+        timeout=180)
+    equal(result.stdout.decode().split(),
+          ["tempfail", "6", "unix:/run/sampul/milter.sock"],
+          result.stderr.decode())
+
+
+@test
 def pipelined_and_by_bdat(site):
     """The whole dialogue in one piece; BDAT in three."""
     for chunked in (False, True):
@@ -352,7 +444,7 @@ def pipelined_and_by_bdat(site):
                                (data[2 * third:], b" LAST")))
         said = world.dialogue(BUDI, "", rset=True)
         with harness.socket.create_connection(
-                ("127.0.0.1", site.door.port), timeout=30) as sock:
+                ("127.0.0.1", site.door.port), timeout=180) as sock:
             for _, octets, _ in said[:3]:
                 sock.sendall(octets)
                 world._answer(sock)
@@ -550,8 +642,9 @@ def held_mail_is_complete_mta54(site):
     """On hold by a header check, let go later: signed as it lies there."""
     sent = post(site, "x\r\n", "X-Tahan: ya")
     equal(sent.reply.code, 250, sent.reply.text)
-    rig.wait_until("it is on hold", site.postfix.queued)
-    nowhere(site, sent.subject)
+    rig.wait_until("it is on hold", lambda: any(
+        '"queue_name": "hold"' in line for line in site.postfix.queued()))
+    world.not_delivered(site, sent.subject)
     site.postfix.command("postsuper", "-H", "ALL")
     site.postfix.command("postqueue", "-f")
     signed(site, sent)
@@ -629,7 +722,7 @@ class Filter(threading.Thread):
         for number in range(self.count):
             with self.site.filter.arrived:
                 self.site.filter.arrived.wait_for(
-                    lambda n=number: len(self.site.filter.messages) > n, 30)
+                    lambda n=number: len(self.site.filter.messages) > n, 60)
                 got = self.site.filter.messages[number]
             submit(self.port, got.sender, got.recipients, got.data,
                    options=("BODY=8BITMIME",))
@@ -651,7 +744,7 @@ def content_filter_mta26(site):
             first = site.filter.find(sent.subject.encode())[0].data
             if not data.endswith(first):
                 raise AssertionError("changed after the filter")
-        filtering.join(30)
+        filtering.join()
 
 
 # --------------------------------------------------- sockets, restarts
@@ -661,10 +754,11 @@ def content_filter_mta26(site):
 def chrooted_smtpd_mta56(site):
     """The socket below the queue directory, in the directory that INSTALL
     says to make."""
+    before = len(rig.read(site.postfix.log))
     for _ in range(3):
         signed(site, post(site, door=site.chroot))
-    log = rig.read(site.postfix.log)
-    equal(re.findall(r"smtpd\[\d+\]: warning: connect to Milter.*", log), [],
+    log = rig.read(site.postfix.log)[before:]
+    equal(re.findall(r"smtpd\[\d+\]: warning: .*Milter.*", log), [],
           "complaints")
 
 
@@ -683,7 +777,7 @@ def socket_becomes(site, wanted, **settings):
         status = os.stat(site.socket)
         return (status.st_gid, status.st_mode & 0o777) == wanted
     rig.wait_until("group and mode of the socket are %d and %o" % wanted,
-                   is_so, 5)
+                   is_so)
 
 
 @test
@@ -732,7 +826,7 @@ def other_programs_accept_what_leaves(site):
     result = subprocess.run(
         [INTEROP, "-r", site.anchor, "-i",
          os.path.join(site.pki, "issuing.pem"), *files],
-        capture_output=True, check=False, timeout=120)
+        capture_output=True, check=False, timeout=300)
     said = result.stdout.decode()
     if result.returncode != 0:
         raise AssertionError(said + result.stderr.decode())

@@ -17,6 +17,7 @@ MSP = "MSP"
 RULES = [
     {"name": "opaque", "to": ["@buram.example"], "form": "opaque"},
     {"name": "off", "to": ["@mati.example"], "sign": "off"},
+    {"name": "gone", "to": ["@tolak.example"], "form": "opaque"},
 ]
 ORIGINS = [
     {"name": "submission", "kind": "daemon",
@@ -82,8 +83,17 @@ def setup(site):
             signer=site.signer.port, verifier=site.verifier.port, msp=msp,
             dkim=dkim, check=check)))
     site.door = Door(site.sendmail.submission, None)
+    site.settle = lambda: queue_empties(site)
     site.dkim, site.check = Door(dkim, None), Door(check, None)
     site.msp = msp
+
+
+def queue_empties(site):
+    """Delivery is by the process that took the message; what it could not
+    deliver would lie here."""
+    folder = os.path.join(site.sendmail.base, "queue")
+    rig.wait_until("the queue is empty", lambda: not [
+        name for name in os.listdir(folder) if name[0] in "qdt"])
 
 
 class WorldSite(harness.Site):
@@ -110,7 +120,7 @@ def many_messages_of_one_connection(site):
     """MTA-10, MTA-23: signed, refused, left alone and broken off in turns."""
     with harness.smtplib.SMTP("127.0.0.1", site.door.port,
                               local_hostname="klien.example",
-                              timeout=60) as client:
+                              timeout=180) as client:
         client.ehlo()
         expected = []
         for number in range(80):
@@ -152,6 +162,51 @@ def client_begins_again_mta10(site):
 
 
 @test
+def killed_half_way_mta50(site):
+    world.killed_half_way(site)
+
+
+@test
+def stopped_half_way_mta13(site):
+    world.stopped_half_way(site)
+
+
+@test
+def reloaded_half_way_mta12(site):
+    world.reloaded_half_way(site)
+
+
+@test
+def refused_recipients_mta25(site):
+    world.refused_recipient(site, site.door, "a@tolak.example",
+                            "warga@luar.example", "multipart/signed")
+    world.refused_recipient(site, site.door, "a@tolak.example",
+                            "warga@buram.example", "pkcs7-mime")
+
+
+@test
+def outside_as_inside_sig54(site):
+    """Sendmail writes lists of addresses anew, with one space between."""
+    world.outside_as_inside(site, spaces=False)
+    world.outside_as_inside(site, site.old, False, to="w@lama.example")
+
+
+@test
+def bare_messages_mta40(site):
+    world.bare_messages(site)
+
+
+@test
+def sample_sendmail_mc_mta50(site):
+    """What conf/sendmail.mc tells Sendmail to do without Sampul: to wait."""
+    cf = site.sendmail._m4("OSTYPE(`linux')dnl\n" + rig.read(os.path.join(
+        rig.ROOT, "conf", "sendmail.mc")))
+    contains(cf.splitlines(), "Xsampul, S=unix:/run/sampul/milter.sock, "
+             "F=T, T=C:30s;S:60s;R:300s;E:10m")
+    contains(cf.splitlines(), "O InputMailFilters=sampul")
+
+
+@test
 def programs_reach_the_daemon(site):
     """sendmail(1) is an SMTP client of the daemon: what gives it an origin is
     a listener of its own."""
@@ -168,7 +223,7 @@ def programs_reach_the_daemon(site):
              os.path.join(sendmail.TREE, "usr/libexec/sendmail/sendmail"),
              "-C", conf, "-Ac", "-bm", "-odi", "-f", sender,
              "warga@luar.example"], check=False, capture_output=True,
-            timeout=60, input=message(sender, subject, "x\r\n").replace(
+            timeout=180, input=message(sender, subject, "x\r\n").replace(
                 b"\r\n", b"\n"))
         equal(result.stdout + result.stderr, b"", "sendmail(1)")
         if count:

@@ -2,12 +2,14 @@
 clients that go away, a filter that is restarted under load.
 
 A site that is used here has: door (where a message is submitted: its port and
-whether to log in) and hops, all the next hops.
+whether to log in), hops (all the next hops) and settle (waits until the mail
+server has delivered what it took).
 """
 import collections
 import concurrent.futures
 import os
 import re
+import signal
 import socket
 import struct
 import time
@@ -74,7 +76,11 @@ def untouched(sent, data):
 
 
 def nowhere(site, marker):
-    time.sleep(0.3)
+    site.settle()
+    not_delivered(site, marker)
+
+
+def not_delivered(site, marker):
     equal([m.recipients for hop in site.hops for m in hop.messages
            if marker.encode() in m.data], [], "delivered")
 
@@ -84,6 +90,10 @@ def refused(site, sent, code, *words):
     for word in words:
         contains(sent.reply.text, word)
     nowhere(site, sent.subject)
+
+
+def login_of(site):
+    return BUDI if site.door.login is True else site.door.login
 
 
 def field_lines(fields, pattern):
@@ -145,6 +155,89 @@ def repeated_fields(site):
     equal(inside, [b"id", b"en", b"jv", b"satu", b"dua"], "moved inside")
 
 
+def outside_as_inside(site, hop=None, spaces=True, **how):
+    """SIG-54: what is shown is what was signed, compared as delivered;
+    without spaces but for how much white space there is."""
+    sent = post(site, "x\r\n", "Cc: =?utf-8?Q?Dinas_Keseh=C3=A1tan?=\r\n"
+                "\t<dinkes@luar.example>,  lain@luar.example",
+                "Reply-To: balas@luar.example", "In-Reply-To: <a@b.example>",
+                "References: <a@b.example>\r\n <c@d.example>",
+                "Keywords: satu, dua", "Comments: (x) y",
+                "List-Id: Rapat <rapat.luar.example>", **how)
+    result = signed(site, sent, hop=hop)
+    inner = harness.split(result.content)[0]
+    names = [name for name, _ in inner if not name.startswith("Content-")]
+    for name in ("From", "To", "Cc", "Subject", "Date", "Message-ID",
+                 "Reply-To", "References"):
+        contains(names, name)
+    for name in names:
+        equal(raw_values(result.header, name, spaces),
+              raw_values(inner, name, spaces), name)
+
+
+def raw_values(fields, name, spaces):
+    return [value if spaces else b" ".join(value.split())
+            for field, value in fields if field == name]
+
+
+# Message, and whether it must be signed. What has no author is nobody's.
+BARE = (
+    ("nothing", b"", False),
+    ("an empty line", b"\r\n", False),
+    ("no header", b"\r\nisi\r\n", False),
+    ("no empty line", b"From: %s\r\nX-Satu: 1\r\n" % BUDI.encode(), True),
+    ("a folded line first", b" lipat\r\nFrom: %s\r\n\r\nx\r\n" %
+     BUDI.encode(), False),
+    ("no field name", b"bukan field\r\nFrom: %s\r\n\r\nx\r\n" %
+     BUDI.encode(), False),
+    ("an mbox line", b"From dari@luar.example Sun Nov 22 08:00:00 2026\r\n"
+     b"From: %s\r\n\r\nx\r\n" % BUDI.encode(), False),
+    ("many fields", b"From: %s\r\n" % BUDI.encode() + b"X-A: 1\r\n" * 900 +
+     b"\r\nx\r\n", True),
+)
+
+
+def bare_messages(site):
+    """MTA-40: as little of a message as SMTP lets through, and much of it.
+    Signed, or refused; the next message is signed in any case."""
+    outcomes = []
+    for what, data, must in BARE:
+        to = "%s@luar.example" % token(site)
+        reply = submit(site.door.port, BUDI, [to], data, login_of(site))
+        if reply.code == 250:
+            found = site.hops[0].find_for(to)
+            equal(len(found), 1, what)
+            try:
+                equal(site.verify(found[0].data).addresses, [BUDI], what)
+            except harness.Refused as reason:
+                raise AssertionError("%s: %s" % (what, reason)) from reason
+        elif must or reply.code // 100 != 5:
+            raise AssertionError("%s: %s" % (what, reply))
+        outcomes.append("%s %d" % (what, reply.code))
+    signed(site, post(site))
+    print("# " + ", ".join(outcomes))
+
+
+def refused_recipient(site, door, bad, good, form):
+    """MTA-25: a recipient that the MTA refused is no recipient: the rule is
+    chosen by the others. form is that of good's rule."""
+    subject = token(site)
+    data = harness.message(BUDI, subject, "x\r\n", to=good)
+    with harness.smtplib.SMTP("127.0.0.1", door.port,
+                              local_hostname="klien.example",
+                              timeout=180) as client:
+        client.ehlo()
+        if login_of(site):
+            client.login(BUDI, dovecot.PASSWORD)
+        client.mail(BUDI)
+        equal([client.rcpt(bad)[0] // 100, client.rcpt(good)[0] // 100,
+               client.rcpt(bad)[0] // 100], [5, 2, 5], "recipients")
+        code, text = harness._data(client, data)
+        equal(code, 250, "reply %r" % text)
+    result = signed(site, Sent(subject, data, harness.Reply(250, "")))
+    contains(harness.values(result.header, "Content-Type")[0], form)
+
+
 # ------------------------------------------------------------------ aborts
 
 
@@ -184,12 +277,11 @@ def client_goes_away(site):
     """MTA-10: after each command; by FIN and by RST. Nothing of it is
     delivered, and the next message is signed."""
     subject = token(site)
-    login = BUDI if site.door.login is True else site.door.login
-    said = dialogue(login, subject)
+    said = dialogue(login_of(site), subject)
     for last in range(len(said)):
         for hard in (False, True):
             with socket.create_connection(
-                    ("127.0.0.1", site.door.port), timeout=30) as sock:
+                    ("127.0.0.1", site.door.port), timeout=180) as sock:
                 for _, octets, awaited in said[:last + 1]:
                     sock.sendall(octets)
                     if awaited:
@@ -204,14 +296,14 @@ def client_goes_away(site):
 def client_begins_again(site):
     """MTA-10: RSET, EHLO and a second MAIL after each command, and then a
     message on the same connection."""
-    login = BUDI if site.door.login is True else site.door.login
+    login = login_of(site)
     said = dialogue(login, "", rset=True)
     for word in (b"RSET\r\n", b"EHLO lain.example\r\n"):
         for last in range(1, len(said)):
             subject = token(site)
             data = harness.message(BUDI, subject, "x\r\n")
             with socket.create_connection(
-                    ("127.0.0.1", site.door.port), timeout=30) as sock:
+                    ("127.0.0.1", site.door.port), timeout=180) as sock:
                 first = 3 if login else 2       # to be logged in at all
                 for _, octets, _ in said[:max(last + 1, first)]:
                     sock.sendall(octets)
@@ -223,6 +315,124 @@ def client_begins_again(site):
                     answer = _answer(sock)
                 contains(answer, b"250")
             signed(site, Sent(subject, data, harness.Reply(250, "")))
+
+
+# -------------------------------------------- in the middle of a message
+
+
+def half_way(site, event, **how):
+    """A message during which event() happens, after a part of its body; the
+    answer, as a Sent."""
+    subject = token(site)
+    said = dialogue(login_of(site), subject)
+    data = harness.message(BUDI, subject, "baris\r\n" * 2000, **how)
+    with socket.create_connection(("127.0.0.1", site.door.port),
+                                  timeout=180) as sock:
+        for what, octets, awaited in said:
+            if what == "half a header":
+                break
+            sock.sendall(octets)
+            if awaited:
+                _answer(sock)
+        sock.sendall(data[:9000])
+        event()
+        sock.sendall(data[9000:] + b".\r\n")
+        answer = _answer(sock)
+    return Sent(subject, data, harness.Reply(
+        int(answer[:3] or 421), answer.decode("latin-1")))
+
+
+def signed_or_kept(site, sent):
+    """Whole and signed, or the client keeps it: nothing in between."""
+    if sent.reply.code == 250:
+        signed(site, sent)
+    else:
+        refused(site, sent, 4)
+    return sent.reply.code
+
+
+def signs_again(site):
+    def signs():
+        sent = post(site)
+        if sent.reply.code == 250:
+            signed(site, sent)
+            return True
+        equal(sent.reply.code // 100, 4, "reply " + sent.reply.text)
+        return False
+    rig.wait_until("it signs again", signs, step=0.2)
+
+
+def killed_half_way(site):
+    """MTA-50, MTA-16, SIG-60: each process killed, and all of them, while a
+    message is on its way."""
+    def kill(*users):
+        for user in users:
+            os.kill(site.children()[user], signal.SIGKILL)
+
+    def kill_all():
+        os.kill(site.process.pid, signal.SIGKILL)
+        site.stop()
+
+    codes = []
+    for event in (lambda: kill(rig.SAMPUL_USER),
+                  lambda: kill(rig.SAMPUL_KEY_USER),
+                  lambda: kill(rig.SAMPUL_KEY_USER, rig.SAMPUL_USER)):
+        codes.append(signed_or_kept(site, half_way(site, event)))
+        signs_again(site)
+    codes.append(signed_or_kept(site, half_way(site, kill_all)))
+    site.start()
+    signs_again(site)
+    print("# answers: %s" % codes)
+
+
+def stopped_half_way(site):
+    """MTA-13: SIGTERM while a message is on its way."""
+    sent = half_way(site, site.process.popen.terminate)
+    print("# answer: %d" % signed_or_kept(site, sent))
+    site.stop()
+    site.start()
+    signs_again(site)
+
+
+def stopped_in_the_filter(site, where):
+    """MTA-13 at the protocol: what the filter has begun it ends."""
+    said = milter.steps(BUDI, BUDI, b"baris\r\n" * 9000)
+    client = milter.Client(where)
+    client.negotiate()
+    for _, packets in said:
+        client.run(packets)
+    told = len(site.logged())
+    site.process.popen.terminate()
+    rig.wait_until("it stops", lambda: "stopping: " in site.logged()[told:])
+    edits = [command for command, _ in client.end()]
+    equal(edits[-1], b"c", "last word")
+    equal(b"b" in edits, True, "body replaced")
+    client.close()
+    rig.wait_until("it ends", lambda: not site.process.alive())
+    site.stop()
+    site.start()
+    signs_again(site)
+
+
+def reloaded_half_way(site):
+    """MTA-12: a message is finished by the configuration it began with, the
+    next one by the new; SIGHUP ends no process."""
+    before = site.children()
+    rules = site.settings["rules"]
+
+    def reload():
+        site.write_conf(rules=[{"name": "off", "sign": "off"}])
+        site.reload("reload ok")
+
+    try:
+        signed(site, half_way(site, reload))
+        sent = post(site)
+        untouched(sent, arrived(sent, site.hops[0]))
+    finally:
+        site.write_conf(rules=rules)
+        site.reload("reload ok")
+    signed(site, post(site))
+    equal(site.children(), before, "processes")
 
 
 def _descriptors(pid):
@@ -254,7 +464,7 @@ def filter_is_left(site, where):
                 client.close(hard)
     many_on_one_connection(where, said)
     rig.wait_until("every descriptor is closed again",
-                   lambda: _descriptors(pid) <= before, 10)
+                   lambda: _descriptors(pid) <= before)
     equal(site.children()[rig.SAMPUL_USER], pid, "the mail process")
 
 
@@ -302,7 +512,7 @@ def restarts_under_load(site, count, restarts):
             tries += 1
             sent = Sent(sent.subject, sent.data, submit(
                 site.door.port, BUDI, ["warga@luar.example"], sent.data,
-                BUDI if site.door.login is True else site.door.login))
+                login_of(site)))
         return sent, tries
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:

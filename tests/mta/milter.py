@@ -36,10 +36,10 @@ class Client:
     def __init__(self, where):
         if isinstance(where, int):
             self.sock = socket.create_connection(("127.0.0.1", where),
-                                                 timeout=20)
+                                                 timeout=60)
         else:
             self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(20)
+            self.sock.settimeout(60)
             self.sock.connect(where)
         self.no_reply = 0
 

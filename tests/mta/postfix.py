@@ -69,9 +69,10 @@ in_flow_delay = 0
 smtputf8_enable = yes
 milter_protocol = 6
 milter_default_action = tempfail
-milter_connect_timeout = 10s
-milter_command_timeout = 10s
-milter_content_timeout = 60s
+milter_connect_timeout = 30s
+milter_command_timeout = 60s
+milter_content_timeout = 300s
+smtpd_error_sleep_time = 0
 {extra}
 """
 
@@ -131,7 +132,8 @@ $queue_directory/pid:d:root:-:755:uc
 
 class Postfix:
     """sink is the port of the next hop; routes maps a recipient domain to
-    another port; milter is as in smtpd_milters, "" for none; extra are lines
+    another port, or to a
+    transport and next hop; milter is as in smtpd_milters, "" for none; extra are lines
     of main.cf, master of master.cf."""
 
     def __init__(self, base, sink, milter="", routes=None, extra="",
@@ -154,8 +156,9 @@ class Postfix:
 
     def _configure(self, sink, milter, routes, extra, master):
         etc = os.path.join(self.base, "etc")
-        transports = " ".join("{ %s = smtp:[127.0.0.1]:%d }" % item
-                              for item in routes.items())
+        transports = " ".join("{ %s = %s }" % (
+            domain, hop if isinstance(hop, str) else
+            "smtp:[127.0.0.1]:%d" % hop) for domain, hop in routes.items())
         rig.write(os.path.join(etc, "main.cf"), MAIN.format(
             tree=TREE, base=self.base, user=rig.MTA_USER,
             drop=rig.DROP_GROUP, sink=sink, extra=extra,
@@ -178,7 +181,7 @@ class Postfix:
                if name == "sendmail"
                else ("-c", os.path.join(self.base, "etc"))), *args],
             input=data, capture_output=True, env=self._environment(),
-            timeout=60, check=False)
+            timeout=180, check=False)
 
     def _start(self):
         self.process = rig.Process(

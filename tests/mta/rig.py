@@ -6,6 +6,7 @@ the process id that started it.
 import os
 import pwd
 import grp
+import random
 import shutil
 import signal
 import socket
@@ -30,16 +31,27 @@ class Failure(Exception):
     """A server of the rig did not do its part."""
 
 
+# Limits for what will happen, so that they are only met when it does not: a
+# machine with other work may stall for seconds.
+PATIENCE = 60
+
+
 def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+    """Ports that were free a moment ago, all different. None of those that
+    the kernel gives to clients, which would be taken again before the server
+    that is to have it has started."""
+    first = int(read("/proc/sys/net/ipv4/ip_local_port_range").split()[0])
+    found = []
+    while len(found) < count:
+        port = random.randrange(max(first - 12000, 10000), first)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
 
 
 def temporary_directory(prefix):
@@ -74,7 +86,7 @@ def read(path):
         return ""
 
 
-def wait_until(what, condition, seconds=20, step=0.02):
+def wait_until(what, condition, seconds=PATIENCE, step=0.02):
     """The first true value of condition(); Failure after so many seconds."""
     end = time.monotonic() + seconds
     while True:
@@ -88,7 +100,7 @@ def wait_until(what, condition, seconds=20, step=0.02):
 
 def port_answers(port, host="127.0.0.1"):
     try:
-        with socket.create_connection((host, port), timeout=1):
+        with socket.create_connection((host, port), timeout=10):
             return True
     except OSError:
         return False
@@ -114,7 +126,7 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def wait_for(self, what, condition, seconds=20):
+    def wait_for(self, what, condition, seconds=PATIENCE):
         def check():
             if not self.alive():
                 raise Failure("%s ended at once (%s):\n%s" % (
@@ -123,7 +135,7 @@ class Process:
             return condition()
         return wait_until("%s: %s" % (self.name, what), check, seconds)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=30):
         """SIGTERM, then whatever is left of its process group."""
         if self.alive():
             self.popen.terminate()

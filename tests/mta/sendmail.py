@@ -8,7 +8,8 @@ outgoing is told by the daemon's name.
 
 Sendmail asks DNS about its host's name before it reads any configuration, and
 sleeps a minute when nobody answers: it gets a name and a hosts file of its own
-in namespaces (unshare(1)).
+in namespaces (unshare(1)). On a busy machine it would only queue, or refuse
+connections: RefuseLA and QueueLA are out of reach.
 """
 import os
 import subprocess
@@ -37,6 +38,8 @@ define(`confDONT_PROBE_INTERFACES', `True')dnl
 define(`confDONT_BLAME_SENDMAIL', `GroupWritableDirPathSafe,GroupReadableKeyFile')dnl
 define(`confDELIVERY_MODE', `i')dnl
 define(`confTO_IDENT', `0s')dnl
+define(`confQUEUE_LA', `100000')dnl
+define(`confREFUSE_LA', `100000')dnl
 define(`confLOG_LEVEL', `12')dnl
 define(`confDEF_USER_ID', `nobody')dnl
 define(`confEIGHT_BIT_HANDLING', `mimefy')dnl
@@ -64,7 +67,7 @@ R$* < @ lama.example > $*	$#lama $@ [127.0.0.1] $: $1 < @ lama.example > $2
 """
 
 FILTER = """\
-INPUT_MAIL_FILTER(`sampul', `S={socket}, F=T, T=C:10s;S:30s;R:30s;E:60s')dnl
+INPUT_MAIL_FILTER(`sampul', `S={socket}, F=T, T=C:60s;S:60s;R:120s;E:300s')dnl
 define(`confMILTER_MACROS_CONNECT', `j, _, {{daemon_name}}, {{if_name}}, {{if_addr}}')dnl
 """
 

@@ -86,7 +86,7 @@ class Sink:
             else:
                 say("250 ok")
 
-    def find(self, marker, count=1, seconds=20):
+    def find(self, marker, count=1, seconds=60):
         """The messages that hold marker (octets), once there are count."""
         def found():
             return [m for m in self.messages if marker in m.data]
@@ -95,7 +95,7 @@ class Sink:
             self.arrived.wait_for(lambda: len(found()) >= count, seconds)
             return found()
 
-    def find_for(self, recipient, count=1, seconds=20):
+    def find_for(self, recipient, count=1, seconds=60):
         """The messages to recipient, once there are count."""
         def found():
             return [m for m in self.messages if recipient in m.recipients]

@@ -40,7 +40,7 @@ def setup(site):
     site.sink = site.add(sink.Sink())
     site.postfix = site.add(postfix.Postfix(
         site.path("postfix"), site.sink.port, milter="unix:" + site.socket,
-        extra="smtpd_error_sleep_time = 0\nsmtpd_soft_error_limit = 1000\n"
+        extra="smtpd_soft_error_limit = 1000\n"
         "smtpd_hard_error_limit = 1000"))
 
 
