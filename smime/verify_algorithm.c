@@ -175,19 +175,25 @@ take_mask(struct der *list, enum digest_kind *out)
 	return true;
 }
 
-/* A small number under [tag] EXPLICIT. */
+/*
+ * A number of at most 15 bits under [tag] EXPLICIT: openssl's salt is as long
+ * as the key allows.
+ */
 static bool
 take_number(struct der *list, unsigned char tag, int *out)
 {
 	struct der wrapped, number;
+	size_t i;
 
 	if (der_peek(list) != tag)
 		return true;
 	if (!der_take(list, tag, &wrapped, NULL) ||
 	    !der_take(&wrapped, TAG_INTEGER, &number, NULL) ||
-	    wrapped.len != 0 || number.len != 1 || number.p[0] > 127)
+	    wrapped.len != 0 || number.len == 0 || number.len > 2 ||
+	    number.p[0] > 127)
 		return false;
-	*out = number.p[0];
+	for (*out = 0, i = 0; i < number.len; i++)
+		*out = *out << 8 | number.p[i];
 	return true;
 }
 

@@ -248,7 +248,7 @@ test_nss(void **state)
 	    "pk12util -i rsa/mailbox.p12 -d sql:nss -k /dev/null -w pass && "
 	    "nick=$(certutil -L -d sql:nss | sed -n "
 	    "'s/ *u,u,u *$//p') && "
-	    "cmsutil -S -d sql:nss -N \"$nick\" -T -H SHA256 -G "
+	    "cmsutil -S -d sql:nss -N \"$nick\" -T -H SHA256 -G -Y NONE "
 	    "-i entity -o nss.der", pki_path("%s", ""));
 	status = pki_run("sh", "-c", script, NULL);
 	if (status != 0) {
