@@ -676,7 +676,7 @@ static const struct {
 	    "verify.crl_dir: No such file or directory: no signature of" },
 	{ "verify = { crl_dir = \"\"; };", "verify.crl_dir: not set: no " },
 	{ "verify = { pins = \"%s/foreign\"; };",
-	    "foreign:1: does not begin with an address" },
+	    "foreign:1: has more than an address" },
 	{ "spool = { dir = \"/nowhere/spool\"; };",
 	    "spool.dir: /nowhere/spool: No such file" },
 	{ "spool = { dir = \"/dev/shm\"; };", "is in memory (tmpfs)" },
