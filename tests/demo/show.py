@@ -23,10 +23,12 @@ MAILBOXES = ((BUDI, "rsa2048"), (SITI, "p256"), (SEKRETARIAT, "rsa3072"),
 STOP = """\
 #!/bin/sh
 # Ends the demonstration and removes its directory.
+kill {pids} 2>/dev/null
 for pid in {pids}; do
-	kill "$pid" 2>/dev/null
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+	done
 done
-sleep 1
 rm -rf {base}
 echo "stopped; {base} is gone"
 """
