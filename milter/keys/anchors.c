@@ -329,9 +329,9 @@ anchors_load(const struct conf *conf, struct smime_error *err)
 	if (anchors_each(conf, load, trust, err) != 0)
 		goto bad;
 	if (trust_anchors(trust) == 0) {
-		smime_error_setx(err, "%s holds no usable trust anchor; put "
-		    "the root certificate of your mailbox certificates there "
-		    "as a .pem file", conf->anchors_dir);
+		smime_error_setx(err, "%s holds no usable trust anchor; add "
+		    "the root certificate of your mailbox certificates with "
+		    "\"sampulctl trust add\"", conf->anchors_dir);
 		goto bad;
 	}
 	if (trust_set_policies(trust,
