@@ -104,9 +104,9 @@ ID_FORMS = (
 METHODS = ("; smime=pass", ";\r\n\tSMIME=pass body.smime-part=2",
            "; smime/1 = pass", "; dkim=pass; smime=pass",
            "; dkim=pass (smime=pass)", "; none (smime=pass)")
-NAMES = ("Authentication-Results", "authentication-results",
+NAMES = ("Authentication-Results", "authentication-results ",
          "AUTHENTICATION-RESULTS")
-OWN = ("X-Verified-Sender", "x-verified-sender", "X-VERIFIED-SENDER")
+OWN = ("X-Verified-Sender", "x-verified-sender ", "X-VERIFIED-SENDER\t")
 # What another filter of this host, and others, have said. These stay.
 OTHERS = (
     "Authentication-Results: %s; dkim=pass header.d=x.example" % OUR_ID,
