@@ -775,10 +775,12 @@ test_shipped(void **state)
 	cwd = getcwd(NULL, 0);
 	assert_non_null(cwd);
 	snprintf(text, sizeof(text),
-	    DOMAINS "@include \"%s/conf/rules.example.conf\"\n", cwd);
+	    DOMAINS "@include \"%s/conf/rules.example.conf\"\n"
+	    "@include \"%s/conf/incoming.example.conf\"\n", cwd, cwd);
 	free(cwd);
 	conf = read_ok(text);
 	assert_true(conf->rule_count > 5);
+	assert_int_equal(conf->incoming_count, 5);
 	conf_unref(conf);
 }
 
