@@ -136,7 +136,7 @@ static bool
 answer_fits(unsigned status, unsigned digest, size_t serial, size_t reason,
     size_t der)
 {
-	if (status < KEY_SIGNED || status > KEY_CERTIFICATES ||
+	if (status < KEY_SIGNED || status > KEY_LOCKED ||
 	    !valid_digest(digest) || serial > SERIAL_TEXT_MAX ||
 	    reason > CHANNEL_REASON_MAX || der > CHANNEL_DER_MAX)
 		return false;

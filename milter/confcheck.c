@@ -121,6 +121,32 @@ check_parent(struct checker *checker, bool is_error, const char *setting,
 
 /* systemd makes the directory (RuntimeDirectory=), other starters do not. */
 static void
+check_custody(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	const char *group;
+	size_t i;
+
+	if (conf->unlock_socket[0] != '\0')
+		check_parent(checker, true, "custody.socket",
+		    conf->unlock_socket);
+	else if (conf->unlock_group[0] != '\0' ||
+	    conf->agency_groups.count > 0)
+		finding(checker, false, "custody: groups are given but no "
+		    "socket; nobody can unlock a key");
+	if (conf->unlock_group[0] != '\0' &&
+	    getgrnam(conf->unlock_group) == NULL)
+		finding(checker, true, "custody.group: there is no group "
+		    "\"%s\"", conf->unlock_group);
+	for (i = 0; i < conf->agency_groups.count; i++) {
+		group = strchr(conf->agency_groups.items[i], ':') + 1;
+		if (getgrnam(group) == NULL)
+			finding(checker, true, "custody.agency_groups: there "
+			    "is no group \"%s\"", group);
+	}
+}
+
+static void
 check_socket(struct checker *checker)
 {
 	const char *path = checker->conf->socket, *slash;
@@ -436,6 +462,7 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	check_socket(&checker);
 	check_spool(&checker);
 	check_keystore(&checker);
+	check_custody(&checker);
 	check_verify(&checker);
 	check_audit(&checker);
 	if (conf->pid_file[0] != '\0')

@@ -158,6 +158,8 @@ print_source(FILE *stream, const void *base)
     actions, NULL, NULL, NULL, false, false },				\
 { "", "mismatch", SETTING_WORD, AT(mismatch), "refuse", 0, 0,		\
     actions, NULL, NULL, NULL, false, false },				\
+{ "", "key_locked", SETTING_WORD, AT(key_locked), "tempfail", 0, 0,	\
+    actions, NULL, NULL, NULL, false, false },				\
 { "", "header_protection", SETTING_BOOL, AT(header_protection), "true",	\
     0, 0, NULL, NULL, NULL, NULL, false, false },			\
 { "", "allow_skip", SETTING_BOOL, AT(allow_skip), "false", 0, 0,	\
@@ -219,6 +221,7 @@ inherit(struct rule *rule, const struct rule *from)
 	rule->opaque_fallback = from->opaque_fallback;
 	rule->cannot_sign = from->cannot_sign;
 	rule->mismatch = from->mismatch;
+	rule->key_locked = from->key_locked;
 	rule->header_protection = from->header_protection;
 	rule->allow_skip = from->allow_skip;
 	rule->encrypt = from->encrypt;

@@ -207,6 +207,24 @@ check_passphrase_file(struct conf_reader *reader, config_setting_t *at,
 	return 0;
 }
 
+/* "dinkes:op-dinkes"; the agency "" is our domain itself. */
+static int
+check_agency_group(struct conf_reader *reader, config_setting_t *at,
+    char **value)
+{
+	const char *p;
+
+	for (p = *value; isalnum((unsigned char)*p) || *p == '-' ||
+	    *p == '_'; p++)
+		if (isupper((unsigned char)*p))
+			break;
+	if (*p != ':' || p[1] == '\0' || strchr(p + 1, ':') != NULL)
+		return conf_fail(reader, at, "\"%s\": write agency:group, such "
+		    "as \"dinkes:op-dinkes\", the agency in lower case",
+		    *value);
+	return 0;
+}
+
 /* -------------------------------------------------------------- table --- */
 
 #define AT(field)	offsetof(struct conf, field)
@@ -300,6 +318,15 @@ const struct setting conf_settings[] = {
     0, 256, NONE, true, false },
 { "keystore", "expiry_warning", SETTING_NUMBER, AT(expiry_warning), "30",
     0, 3650, NONE, false, false },
+
+{ "custody", "socket", SETTING_PATH, AT(unlock_socket), "",
+    0, 100, NONE, true, false },
+{ "custody", "group", SETTING_STRING, AT(unlock_group), "", 0, 64,
+    NONE, true, false },
+{ "custody", "agency_groups", SETTING_STRINGS, AT(agency_groups), NULL, 0, 0,
+    NULL, check_agency_group, NULL, NULL, true, false },
+{ "custody", "unlock_time", SETTING_SECONDS, AT(unlock_time), "8h",
+    1, 31 * 86400, NONE, false, false },
 
 { "verify", "enabled", SETTING_BOOL, AT(verify), "true", 0, 0,
     NONE, false, false },

@@ -93,7 +93,7 @@ check_entry(void *arg, const struct keystore_entry *entry)
 	struct tally *tally = arg;
 	size_t i;
 
-	if (entry->state == ENTRY_USABLE) {
+	if (entry->state == ENTRY_USABLE || entry->state == ENTRY_LOCKED) {
 		tally->usable++;
 		return 0;
 	}
@@ -126,13 +126,9 @@ check_keystore(const struct conf *conf)
 	struct smime_error err = { "" };
 	struct tally tally = { 0, 0 };
 	struct keystore *store = NULL;
-	char *passphrase = NULL;
-	size_t len = 0;
 	int rc = -1;
 
-	if (keystore_passphrase(conf, &passphrase, &len, &err) == -1)
-		goto out;
-	store = keystore_open(conf, passphrase, len, &err);
+	store = keystore_open_conf(conf, &err);
 	if (store == NULL || keystore_each(store, NULL, true, time(NULL),
 	    check_entry, &tally, &err) == -1)
 		goto out;
@@ -143,7 +139,6 @@ out:
 	if (rc == -1)
 		fprintf(stderr, "error: %s\n", err.text);
 	keystore_close(store);
-	OPENSSL_clear_free(passphrase, len);
 	return rc;
 }
 

@@ -110,6 +110,7 @@ struct rule {
 	bool			 opaque_fallback; /* where detached cannot be */
 	enum failure_action	 cannot_sign;	/* no certificate, unsignable */
 	enum failure_action	 mismatch;	/* From is not the login's */
+	enum failure_action	 key_locked;	/* by its owner's passphrase */
 	bool			 header_protection;
 	bool			 allow_skip;	/* honour skip_header */
 	enum encrypt_want	 encrypt;
@@ -200,6 +201,12 @@ struct conf {
 	unsigned		 key_timeout;	/* seconds; a channel's answer */
 	unsigned		 key_threads;	/* 0: twice the cores */
 	unsigned		 expiry_warning;	/* days */
+
+	/* custody */
+	char			*unlock_socket;	/* "" none */
+	char			*unlock_group;	/* "" root alone */
+	struct string_list	 agency_groups;	/* "agency:group" */
+	unsigned		 unlock_time;	/* seconds */
 
 	/* verify */
 	bool			 verify;	/* enabled */
@@ -345,6 +352,7 @@ enum plan_why {
 	WHY_NO_CERTIFICATE,	/* set after the key process answered */
 	WHY_UNSIGNABLE,		/* set after canonical form */
 	WHY_TOO_LARGE,
+	WHY_KEY_LOCKED,		/* set after the key process answered */
 	WHY_MUST_ENCRYPT,	/* would leave in clear although it must not */
 	WHY_NO_RECIPIENT,	/* a recipient cannot be encrypted to */
 	WHY_HIDDEN_RECIPIENT,	/* Bcc would show to the others (ENC-14) */
@@ -379,6 +387,8 @@ enum plan_action policy_cannot_sign(const struct plan *plan);
  * and in clear.
  */
 enum plan_action policy_cannot_encrypt(const struct plan *plan);
+/* The same when the key is there, and its owner has to unlock it. */
+enum plan_action policy_key_locked(const struct plan *plan);
 /* The rule's name, "default", or "" where no rule was asked. */
 const char *policy_rule_name(const struct plan *plan);
 /* Stable words for logs and scripts: "not-owner", "pass", ... */
@@ -449,7 +459,8 @@ enum key_status {
 	KEY_NO_IDENTITY,	/* no usable certificate; reason says why */
 	KEY_RATE_LIMITED,	/* over the address's ceiling: temporary */
 	KEY_FAULT,		/* of ours: temporary */
-	KEY_CERTIFICATES	/* what was asked for is in der */
+	KEY_CERTIFICATES,	/* what was asked for is in der */
+	KEY_LOCKED		/* its owner has to unlock it */
 };
 
 enum key_want {
@@ -620,7 +631,8 @@ enum keystore_state {
 	ENTRY_UNFIT,		/* findings say why */
 	ENTRY_UNREADABLE,	/* text says why: mode, owner, syntax, ... */
 	ENTRY_SUSPENDED,	/* this one, or the whole mailbox */
-	ENTRY_DESTROYED		/* its key is gone for good, on record */
+	ENTRY_DESTROYED,	/* its key is gone for good, on record */
+	ENTRY_LOCKED		/* its owner's passphrase has to open it */
 };
 
 struct keystore_entry {		/* for list, show, check */
@@ -630,6 +642,7 @@ struct keystore_entry {		/* for list, show, check */
 	struct cert_findings	 findings;
 	bool			 pinned;	/* override file is there */
 	bool			 encrypted;	/* the key, at rest */
+	bool			 owned;		/* by its owner's passphrase */
 	bool			 chosen;	/* signs now */
 	X509			*cert;		/* NULL when unreadable */
 	char			 text[SMIME_ERROR_MAX];
@@ -645,6 +658,10 @@ bool	 keystore_entry_is_encryption(const struct keystore_entry *entry);
 struct keystore *keystore_open(const struct conf *conf,
 	    const char *passphrase, size_t passphrase_len,
 	    struct smime_error *err);
+/* The same with the passphrases that conf names: keystore_passphrase, and the
+ * next one while it is being changed. */
+struct keystore *keystore_open_conf(const struct conf *conf,
+	    struct smime_error *err);
 void	 keystore_close(struct keystore *store);
 /*
  * The identity that signs for address at now: the newest usable one. NULL with
@@ -654,6 +671,11 @@ void	 keystore_close(struct keystore *store);
 struct keystore_identity;
 const struct keystore_identity *keystore_find(struct keystore *store,
 	    const char *address, time_t now, bool *missing,
+	    struct smime_error *err);
+/* The same, telling also that an owner has to unlock a key first. */
+enum keystore_lack { LACK_FAULT, LACK_IDENTITY, LACK_UNLOCKING };
+const struct keystore_identity *keystore_look(struct keystore *store,
+	    const char *address, time_t now, enum keystore_lack *lack,
 	    struct smime_error *err);
 void	 keystore_release(struct keystore *store,
 	    const struct keystore_identity *identity);
@@ -682,6 +704,12 @@ int	 keystore_list(struct keystore *store, const char *address, time_t now,
  */
 int	 keystore_passphrase(const struct conf *conf, char **out, size_t *len,
 	    struct smime_error *err);
+/*
+ * While "sampulctl rekey" changes it: the new one, from the same name with
+ * ".new" behind it. *out NULL when there is none.
+ */
+int	 keystore_next_passphrase(const struct conf *conf, char **out,
+	    size_t *len, struct smime_error *err);
 
 /* -------------------------------------------------------- keys/audit.c --- */
 
@@ -766,6 +794,9 @@ void	 outcome_from_plan(const struct plan *plan, struct outcome *out);
  * policy_cannot_sign), detail says why. */
 void	 outcome_cannot_sign(const struct plan *plan, enum plan_why why,
 	    const char *detail, struct outcome *out);
+/* The same for one whose key is locked (policy_key_locked). */
+void	 outcome_key_locked(const struct plan *plan, const char *detail,
+	    struct outcome *out);
 /* A fault of ours: PLAN_TEMPFAIL, whatever the rule says. */
 void	 outcome_fault(const char *detail, struct outcome *out);
 

@@ -107,6 +107,16 @@ outcome_cannot_sign(const struct plan *plan, enum plan_why why,
 }
 
 void
+outcome_key_locked(const struct plan *plan, const char *detail,
+    struct outcome *out)
+{
+	outcome_clear(out);
+	out->action = policy_key_locked(plan);
+	out->why = WHY_KEY_LOCKED;
+	set_detail(out, detail);
+}
+
+void
 outcome_fault(const char *detail, struct outcome *out)
 {
 	outcome_clear(out);
@@ -230,6 +240,9 @@ judge(struct work *work)
 	case KEY_NO_IDENTITY:
 		outcome_cannot_sign(work->plan, WHY_NO_CERTIFICATE,
 		    answer->reason, work->out);
+		return -1;
+	case KEY_LOCKED:
+		outcome_key_locked(work->plan, answer->reason, work->out);
 		return -1;
 	case KEY_RATE_LIMITED:
 		outcome_fault(answer->reason[0] != '\0' ? answer->reason :

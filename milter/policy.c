@@ -358,18 +358,22 @@ policy_decide(const struct conf *conf, const struct facts *facts,
 	decide_outgoing(conf, facts, out);
 }
 
-enum plan_action
-policy_cannot_sign(const struct plan *plan)
+/* What has to be encrypted is never passed as it is. */
+static enum plan_action
+unless_clear(const struct plan *plan, enum plan_action action)
 {
-	enum plan_action action;
-
-	if (plan->rule == NULL)
-		return PLAN_TEMPFAIL;
-	action = plan->rule->sign == SIGN_REQUIRED ?
-	    by_setting(plan->rule->cannot_sign) : PLAN_PASS;
 	if (action == PLAN_PASS && plan->encrypt == ENCRYPT_REQUIRED)
 		return by_setting(plan->rule->cannot_encrypt);
 	return action;
+}
+
+enum plan_action
+policy_cannot_sign(const struct plan *plan)
+{
+	if (plan->rule == NULL)
+		return PLAN_TEMPFAIL;
+	return unless_clear(plan, plan->rule->sign == SIGN_REQUIRED ?
+	    by_setting(plan->rule->cannot_sign) : PLAN_PASS);
 }
 
 enum plan_action
@@ -380,6 +384,13 @@ policy_cannot_encrypt(const struct plan *plan)
 	if (plan->encrypt != ENCRYPT_REQUIRED)
 		return PLAN_SIGN;
 	return by_setting(plan->rule->cannot_encrypt);
+}
+
+enum plan_action
+policy_key_locked(const struct plan *plan)
+{
+	return plan->rule == NULL ? PLAN_TEMPFAIL :
+	    unless_clear(plan, by_setting(plan->rule->key_locked));
 }
 
 const char *
@@ -411,6 +422,7 @@ policy_why_word(enum plan_why why)
 		[WHY_MUST_ENCRYPT] = "must-encrypt",
 		[WHY_NO_RECIPIENT] = "no-recipient-certificate",
 		[WHY_HIDDEN_RECIPIENT] = "hidden-recipient",
+		[WHY_KEY_LOCKED] = "key-locked",
 		[WHY_INTERNAL] = "internal",
 	};
 

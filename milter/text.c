@@ -37,6 +37,13 @@ static const struct sentence no_certificate = {
 	    "install or renew your certificate."
 };
 
+static const struct sentence key_locked = {
+	"kunci tanda tangan untuk %s sedang terkunci. Buka kunci itu dengan "
+	    "frasa sandi Anda, atau hubungi pengelola, lalu kirim lagi.",
+	"the signing key of %s is locked. Unlock it with your passphrase, or "
+	    "ask the administrator, and send the message again."
+};
+
 static const struct sentence too_large = {
 	"pesan terlalu besar untuk ditandatangani. Kecilkan lampiran, atau "
 	    "bagikan lewat tautan, lalu kirim lagi.",
@@ -151,6 +158,8 @@ sentence_for(const struct plan *plan)
 		return from_sentence(plan->from_result);
 	case WHY_NO_CERTIFICATE:
 		return &no_certificate;
+	case WHY_KEY_LOCKED:
+		return &key_locked;
 	case WHY_TOO_LARGE:
 		return &too_large;
 	case WHY_UNSIGNABLE:

@@ -183,6 +183,7 @@ check_entry(void *arg, const struct keystore_entry *entry)
 	    entry->folder[0] != '\0' ? "/" : "", entry->folder);
 	switch (entry->state) {
 	case ENTRY_USABLE:
+	case ENTRY_LOCKED:
 		check_usable(check, entry, what);
 		break;
 	case ENTRY_UNFIT:
@@ -215,8 +216,8 @@ check_keys(struct check_report *report)
 	/* check_passphrase has said what is wrong with it. */
 	if (keystore_passphrase(conf, &passphrase, &len, NULL) != 0)
 		return;
-	store = keystore_open(conf, passphrase, len, &err);
 	OPENSSL_clear_free(passphrase, len);
+	store = keystore_open_conf(conf, &err);
 	if (store == NULL) {
 		check_say(report, LEVEL_ERROR, "keystore", "%s", err.text);
 		return;

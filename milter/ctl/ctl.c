@@ -42,12 +42,13 @@ ctl_keystore(struct ctl *ctl, int *status)
 		*status = EX_CONFIG;
 		return NULL;
 	}
+	/* told apart from the keystore's own faults by the exit status */
 	if (keystore_passphrase(ctl->conf, &passphrase, &len, &err) != 0) {
 		*status = ctl_error(EX_NOINPUT, "%s", err.text);
 		return NULL;
 	}
-	store = keystore_open(ctl->conf, passphrase, len, &err);
 	OPENSSL_clear_free(passphrase, len);
+	store = keystore_open_conf(ctl->conf, &err);
 	if (store == NULL)
 		*status = ctl_error(EX_UNAVAILABLE, "%s", err.text);
 	return store;

@@ -1,6 +1,6 @@
 /*
  * custody.h - what the sub-commands share that change the keystore's folders:
- * suspend, destroy, rekey.
+ * suspend, destroy, rekey; and those that ask the key process.
  */
 #ifndef SAMPUL_CUSTODY_H
 #define SAMPUL_CUSTODY_H
@@ -45,6 +45,18 @@ int	 folder_remove(const struct folder *folder, const char *name,
  */
 int	 folder_wipe(const struct folder *folder, const char *name,
 	    bool *linked, struct smime_error *err);
+
+/* ------------------------------------------------------------ asking.c --- */
+
+/*
+ * Asks the key process. each (may be NULL) is called with every answer but the
+ * last, which is in *last. Fails when there is no answer; errno is then ENOENT
+ * or ECONNREFUSED when nobody serves the socket.
+ */
+int	 ask_keys(const struct conf *conf,
+	    const struct unlock_request *request,
+	    void (*each)(void *arg, const struct unlock_answer *answer),
+	    void *arg, struct unlock_answer *last, struct smime_error *err);
 
 /* ------------------------------------------------------------ record.c --- */
 

@@ -185,10 +185,10 @@ confirm(const struct request *request)
 	    request->serial : "-", request->folder);
 	if (prompt_line("Destroy it? Type yes: ", answer, sizeof(answer),
 	    &err) != 0)
-		return ctl_error(EX_USAGE, "%s; without a terminal give "
+		return ctl_error(EX_NOPERM, "%s; without a terminal give "
 		    "--yes", err.text);
 	if (strcmp(answer, "yes") != 0)
-		return ctl_error(EX_TEMPFAIL, "nothing was done");
+		return ctl_error(EX_NOPERM, "nothing was done");
 	return 0;
 }
 

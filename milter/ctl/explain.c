@@ -8,7 +8,7 @@
 
 #include "../encryption.h"
 #include "../incoming.h"
-#include "ctl.h"
+#include "custody.h"
 
 struct finding {
 	enum plan_action	 action;
@@ -40,6 +40,34 @@ describe(const struct keystore_identity *identity, struct finding *out)
 	out->not_after = cert_not_after(cert);
 }
 
+static void
+is_unlocked(void *arg, const struct unlock_answer *answer)
+{
+	*(bool *)arg = answer->keys > 0;
+}
+
+/* Locked here, but the running key process may have it open. */
+static void
+find_unlocked(struct ctl *ctl, const struct plan *plan, struct finding *out)
+{
+	struct unlock_request request = { .verb = UNLOCK_STATUS };
+	struct smime_error err = { "" };
+	struct unlock_answer last;
+	bool unlocked = false;
+
+	snprintf(request.address, sizeof(request.address), "%s", plan->from);
+	if (ask_keys(ctl->conf, &request, is_unlocked, &unlocked, &last,
+	    &err) != 0 || last.result != UNLOCK_DONE)
+		unlocked = false;
+	out->certificate = unlocked ? "unlocked" : "locked";
+	if (unlocked) {
+		out->reason[0] = '\0';
+		return;
+	}
+	out->action = policy_key_locked(plan);
+	out->why = WHY_KEY_LOCKED;
+}
+
 /*
  * The certificate that would sign. Without the right to read the keystore the
  * rest can still be told.
@@ -51,7 +79,7 @@ find_certificate(struct ctl *ctl, const struct plan *plan,
 	const struct keystore_identity *identity;
 	struct keystore *store;
 	struct smime_error err = { "" };
-	bool missing = false;
+	enum keystore_lack lack;
 	int status;
 
 	if ((store = ctl_keystore(ctl, &status)) == NULL) {
@@ -60,20 +88,24 @@ find_certificate(struct ctl *ctl, const struct plan *plan,
 		    "the keystore cannot be read here");
 		return;
 	}
-	identity = keystore_find(store, plan->from, time(NULL), &missing,
+	identity = keystore_look(store, plan->from, time(NULL), &lack,
 	    &err);
 	if (identity != NULL) {
 		describe(identity, out);
 		keystore_release(store, identity);
 	} else {
-		out->certificate = missing ? "none" : "unknown";
+		out->certificate = lack == LACK_IDENTITY ? "none" : "unknown";
 		snprintf(out->reason, sizeof(out->reason), "%s", err.text);
 	}
-	if (missing) {
+	keystore_close(store);
+	if (identity != NULL)
+		return;
+	if (lack == LACK_IDENTITY) {
 		out->action = policy_cannot_sign(plan);
 		out->why = WHY_NO_CERTIFICATE;
 	}
-	keystore_close(store);
+	if (lack == LACK_UNLOCKING)
+		find_unlocked(ctl, plan, out);
 }
 
 /* Whether a message that is to be encrypted can be. */

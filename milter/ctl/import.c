@@ -12,11 +12,15 @@
 #include "../keys/keys.h"
 #include "import.h"
 
+#define OWN_PASSPHRASE_MIN	10	/* octets */
+
 struct request {
 	char		 address[ADDRESS_MAX + 1];
 	const char	*cert_file, *key_file, *p12_file, *chain_file;
 	const char	*reason;	/* --override */
 	struct passphrase passphrase;
+	bool		 owned;		/* the key gets its owner's passphrase */
+	struct passphrase own;
 	time_t		 now;		/* by the clock */
 	time_t		 when;		/* judged at: begin of validity when
 					 * that is still to come */
@@ -40,6 +44,8 @@ parse(struct ctl *ctl, int argc, char **argv, struct request *out)
 		{ "passphrase-file", required_argument, NULL, 'f' },
 		{ "chain", required_argument, NULL, 'i' },
 		{ "override", required_argument, NULL, 'o' },
+		{ "own-passphrase", no_argument, NULL, 'w' },
+		{ "own-passphrase-file", required_argument, NULL, 'W' },
 		{ NULL, 0, NULL, 0 }
 	};
 	int c;
@@ -63,6 +69,12 @@ parse(struct ctl *ctl, int argc, char **argv, struct request *out)
 			break;
 		case 'o':
 			out->reason = optarg;
+			break;
+		case 'W':
+			out->own.file = optarg;
+			/* FALLTHROUGH */
+		case 'w':
+			out->owned = true;
 			break;
 		default:
 			return ctl_usage(ctl);
@@ -278,6 +290,7 @@ receipt_json(const struct request *request, const struct placement *placement,
 	json_string(&json, "sha256", fingerprint);
 	json_number(&json, "intermediates", sk_X509_num(judgement->chain));
 	json_bool(&json, "pinned", judgement->pinned);
+	json_string(&json, "custody", request->owned ? "owner" : "keystore");
 	json_time(&json, "imported", request->now);
 	json_end(&json);
 }
@@ -314,10 +327,41 @@ print_receipt(const struct ctl *ctl, const struct request *request,
 	    sizeof(from)));
 	if (judgement->pinned)
 		printf("  override    %s\n", request->reason);
+	if (request->owned)
+		printf("  custody     its owner's passphrase opens the key\n");
 	if (request->when > request->now)
 		printf("It signs from its first day on; until then the "
 		    "present one does.\n");
 	return ctl_finish();
+}
+
+/* Not a rule about what it is made of: its length is what guessing costs. */
+static int
+own_passphrase(struct passphrase *own, const char *address)
+{
+	struct passphrase again = { .file = own->file };
+	struct smime_error err = { "" };
+	char what[ADDRESS_MAX + 32];
+	bool same = true;
+
+	snprintf(what, sizeof(what), "%s (its owner's)", address);
+	if (passphrase_get(own, what, &err) != 0)
+		return ctl_error(EX_NOINPUT, "%s", err.text);
+	if (own->len < OWN_PASSPHRASE_MIN)
+		return ctl_error(EX_DATAERR, "the owner's passphrase has fewer "
+		    "than %d octets", OWN_PASSPHRASE_MIN);
+	if (memchr(own->text, '\0', own->len) != NULL)
+		return ctl_error(EX_DATAERR, "the owner's passphrase holds a "
+		    "NUL");
+	if (own->file != NULL)
+		return 0;
+	snprintf(what, sizeof(what), "%s (again)", address);
+	if (passphrase_get(&again, what, &err) != 0)
+		return ctl_error(EX_NOINPUT, "%s", err.text);
+	same = again.len == own->len && CRYPTO_memcmp(again.text, own->text,
+	    own->len) == 0;
+	passphrase_clear(&again);
+	return same ? 0 : ctl_error(EX_DATAERR, "the two differ");
 }
 
 static int
@@ -325,7 +369,7 @@ import(struct ctl *ctl, struct request *request, struct material *material,
     struct judgement *judgement)
 {
 	struct placement placement = { request->address, material, NULL,
-	    NULL, "" };
+	    NULL, NULL, "" };
 	char override[2048];
 	int status;
 
@@ -346,6 +390,12 @@ import(struct ctl *ctl, struct request *request, struct material *material,
 	if (judgement->pinned) {
 		override_text(request, judgement, override, sizeof(override));
 		placement.override = override;
+	}
+	if (request->owned) {
+		status = own_passphrase(&request->own, request->address);
+		if (status != 0)
+			return status;
+		placement.own = &request->own;
 	}
 	status = place_entry(ctl->conf, &placement);
 	if (status != 0)
@@ -373,5 +423,6 @@ cmd_import(struct ctl *ctl, int argc, char **argv)
 	status = import(ctl, &request, &material, &judgement);
 	sk_X509_pop_free(judgement.chain, X509_free);
 	material_clear(&material);
+	passphrase_clear(&request.own);
 	return status;
 }

@@ -10,7 +10,8 @@
 
 /* A passphrase for reading a file: from a file, or asked for when needed. */
 struct passphrase {
-	const char	*file;		/* NULL: the terminal; "-": stdin */
+	const char	*file;		/* NULL: the terminal; "-": stdin;
+					 * "&5": that descriptor */
 	char		*text;		/* NULL until passphrase_get */
 	size_t		 len;
 };
@@ -53,6 +54,7 @@ struct placement {
 	const struct material	*material;
 	STACK_OF(X509)		*chain;		/* to be written */
 	const char		*override;	/* file's text; NULL none */
+	const struct passphrase	*own;		/* NULL: the keystore's */
 	char			 folder[128];	/* receives the name */
 };
 

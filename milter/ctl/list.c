@@ -16,6 +16,8 @@ ctl_entry_word(const struct keystore_entry *entry)
 {
 	if (keystore_entry_is_encryption(entry))
 		return "encryption";
+	if (entry->state == ENTRY_USABLE && entry->owned)
+		return "owner";
 	switch (entry->state) {
 	case ENTRY_USABLE:
 		return entry->pinned && entry->findings.count > 0 ? "pinned" :
@@ -25,6 +27,8 @@ ctl_entry_word(const struct keystore_entry *entry)
 		    cert_problem_word(entry->findings.problem[0]) : "unfit";
 	case ENTRY_SUSPENDED:
 		return "suspended";
+	case ENTRY_LOCKED:
+		return "owner";
 	case ENTRY_DESTROYED:
 		return "destroyed";
 	case ENTRY_UNREADABLE:
@@ -43,6 +47,7 @@ ctl_entry_json(struct json *json, const struct keystore_entry *entry)
 	json_string(json, "state", ctl_entry_word(entry));
 	json_bool(json, "chosen", entry->chosen);
 	json_bool(json, "pinned", entry->pinned);
+	json_string(json, "custody", entry->owned ? "owner" : "keystore");
 	if (entry->cert == NULL)
 		return;
 	cert_serial(entry->cert, serial, sizeof(serial));

@@ -14,7 +14,8 @@ static const struct command commands[] = {
 	    "make keystore, passphrase, spool and log directories" },
 	{ "import", cmd_import, "[--cert file --key file | --p12 file] "
 	    "[--passphrase-file file]\n\t    [--chain file] "
-	    "[--override reason] address",
+	    "[--override reason]\n\t    [--own-passphrase | "
+	    "--own-passphrase-file file] address",
 	    "put a certificate and its key into the keystore" },
 	{ "suspend", cmd_suspend, "[--reason text] address",
 	    "let nothing be signed for an address" },
@@ -22,6 +23,12 @@ static const struct command commands[] = {
 	    "take that back" },
 	{ "destroy", cmd_destroy, "[--yes] [--reason text] address serial",
 	    "wipe a private key for good, on record" },
+	{ "unlock", cmd_unlock, "[--fd number] address",
+	    "open a key with its owner's passphrase, for a time" },
+	{ "lock", cmd_lock, "address | --all",
+	    "close it" },
+	{ "status", cmd_status, "[address]",
+	    "which keys are unlocked, and until when" },
 	{ "list", cmd_list, "",
 	    "one line for each certificate" },
 	{ "show", cmd_show, "address",

@@ -20,6 +20,7 @@
 #include <openssl/rand.h>
 
 #include "../keys/keys.h"
+#include "custody.h"
 #include "import.h"
 
 /*
@@ -153,6 +154,27 @@ write_plain_key(struct place *place, EVP_PKEY *key)
 	return status;
 }
 
+/* What a person remembers can be guessed: it always gets what it needs. */
+static int
+write_own_key(struct place *place, const struct placement *placement)
+{
+	struct smime_error err = { "" };
+	char *text = NULL, note[256];
+	size_t len = 0;
+	int status;
+
+	record_note("", note, sizeof(note));
+	if (key_write(placement->material->key, placement->own->text,
+	    placement->own->len, ITERATIONS_SHORT, &text, &len, &err) != 0)
+		status = ctl_error(EX_SOFTWARE, "%s", err.text);
+	else
+		status = write_file(place, "key.pem", text, len, 0600);
+	OPENSSL_clear_free(text, len);
+	if (status == 0)
+		status = write_file(place, "owner", note, strlen(note), 0644);
+	return status;
+}
+
 static int
 write_key(struct place *place, EVP_PKEY *key)
 {
@@ -193,7 +215,9 @@ write_files(struct place *place, const struct placement *placement)
 		status = write_certs(place, "chain.pem", NULL,
 		    placement->chain);
 	if (status == 0)
-		status = write_key(place, placement->material->key);
+		status = placement->own != NULL ?
+		    write_own_key(place, placement) :
+		    write_key(place, placement->material->key);
 	if (status == 0 && placement->override != NULL)
 		status = write_file(place, "override", placement->override,
 		    strlen(placement->override), 0644);
@@ -261,7 +285,7 @@ static void
 remove_temporary(struct place *place)
 {
 	static const char *const names[] = { "cert.pem", "chain.pem",
-	    "key.pem", "override" };
+	    "key.pem", "override", "owner" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -96,8 +97,13 @@ open_source(const char *file, struct smime_error *err)
 			    "--passphrase-file");
 		return fd;
 	}
-	if (strcmp(file, "-") == 0)
-		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (strcmp(file, "-") == 0 || *file == '&') {
+		fd = fcntl(*file == '&' ? atoi(file + 1) : STDIN_FILENO,
+		    F_DUPFD_CLOEXEC, 3);
+		if (fd == -1)
+			smime_error_set(err, "cannot read a passphrase");
+		return fd;
+	}
 	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd == -1)
 		smime_error_set(err, "cannot open %s", file);

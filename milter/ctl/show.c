@@ -98,9 +98,12 @@ show_plain(struct showing *showing, const struct keystore_entry *entry)
 	if (showing->count > 0)
 		putchar('\n');
 	printf("%s/%s\n  state       %s%s\n", entry->address, entry->folder,
-	    ctl_entry_word(entry), entry->chosen ? ", signs now" : "");
+	    ctl_entry_word(entry), !entry->chosen ? "" : entry->owned ?
+	    ", signs when it is unlocked" : ", signs now");
 	if (entry->cert != NULL)
 		show_cert(entry->cert);
+	if (entry->state == ENTRY_LOCKED)
+		printf("  at rest     encrypted by its owner's passphrase\n");
 	if (entry->state == ENTRY_USABLE)
 		printf("  at rest     %s\n", entry->encrypted ? "encrypted" :
 		    "NOT encrypted");

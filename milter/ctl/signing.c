@@ -47,15 +47,16 @@ sign_here(void *arg, const struct key_request *request,
 	const struct keystore_identity *identity;
 	struct smime_error reason = { "" };
 	time_t now = time(NULL);
-	bool missing = false;
+	enum keystore_lack lack;
 	int rc;
 
-	identity = keystore_find(store, request->address, now, &missing,
+	identity = keystore_look(store, request->address, now, &lack,
 	    &reason);
-	if (identity == NULL && !missing)
+	if (identity == NULL && lack == LACK_FAULT)
 		return smime_error_setx(err, "%s", reason.text);
 	if (identity == NULL) {
-		answer->status = KEY_NO_IDENTITY;
+		answer->status = lack == LACK_UNLOCKING ? KEY_LOCKED :
+		    KEY_NO_IDENTITY;
 		smime_printable(reason.text, strlen(reason.text),
 		    answer->reason, sizeof(answer->reason));
 		return 0;

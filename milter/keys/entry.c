@@ -5,6 +5,7 @@
  *	key.pem		its private key
  *	chain.pem	further intermediates; optional
  *	override	pins the certificate to the address; optional
+ *	owner		key.pem has its owner's passphrase; optional
  *	suspended	it must not be used; optional
  *	destroyed	its key was destroyed; what remains is the record
  */
@@ -145,7 +146,7 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
     struct watches *watches, struct smime_error *err)
 {
 	struct smime_error why = { "" };
-	int suspended, destroyed, pinned;
+	int suspended, destroyed, pinned, owned;
 
 	entry->extra = sk_X509_new_null();
 	if (entry->extra == NULL)
@@ -160,6 +161,10 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
 	if (pinned == -1)
 		return -1;
 	entry->seen.pinned = pinned == 1;
+	owned = has_note(context, fd, entry, "owner", watches, err);
+	if (owned == -1)
+		return -1;
+	entry->seen.owned = owned == 1;
 	suspended = has_note(context, fd, entry, "suspended", watches, err);
 	destroyed = has_note(context, fd, entry, "destroyed", watches, err);
 	if (suspended == -1 || destroyed == -1)
@@ -249,6 +254,9 @@ unlock(const struct key_context *context, const char *buf, size_t len,
 
 	key = key_read(buf, len, context->passphrase, context->passphrase_len,
 	    path, &entry->seen.encrypted, err);
+	if (key == NULL && entry->seen.encrypted && context->next != NULL)
+		key = key_read(buf, len, context->next, context->next_len,
+		    path, NULL, err);
 	if (key != NULL && !entry->seen.encrypted &&
 	    !context->insecure_unencrypted_keys) {
 		EVP_PKEY_free(key);
@@ -266,14 +274,42 @@ unlock(const struct key_context *context, const char *buf, size_t len,
 	return key;
 }
 
+/*
+ * An owner's key is not opened here, but its file must be there, and closed:
+ * without it, and with it lying open, nothing is signed.
+ */
 static EVP_PKEY *
-read_key(const struct key_context *context, int mailbox,
-    struct watches *watches, struct entry *entry, struct smime_error *err)
+find_unlocked(const struct key_context *context, const char *buf, size_t len,
+    const char *path, struct entry *entry, struct smime_error *err)
 {
-	char path[PATH_TEXT_MAX], *buf;
-	EVP_PKEY *key = NULL;
+	struct smime_error why = { "" };
+	EVP_PKEY *key;
+
+	key = key_read(buf, len, NULL, 0, path, &entry->seen.encrypted, &why);
+	EVP_PKEY_free(key);
+	if (key != NULL || !entry->seen.encrypted) {
+		smime_error_setx(err, "%s", key == NULL ? why.text :
+		    "the key is marked as its owner's and not encrypted");
+		return NULL;
+	}
+	key = vault_find(context->vault, entry->seen.address,
+	    entry->seen.cert, steady_ms());
+	if (key == NULL) {
+		entry->seen.state = ENTRY_LOCKED;
+		smime_error_setx(err, "%s/%s is locked: its owner's "
+		    "passphrase has to open it", entry->seen.address,
+		    entry->seen.folder);
+	}
+	return key;
+}
+
+static char *
+read_key_file(const struct key_context *context, int mailbox,
+    struct watches *watches, const struct entry *entry, char *path,
+    size_t *len, struct smime_error *err)
+{
 	struct stat st;
-	size_t len = 0;
+	char *buf;
 	int fd;
 
 	shown_path(entry, "", path);
@@ -283,13 +319,62 @@ read_key(const struct key_context *context, int mailbox,
 		return NULL;
 	shown_path(entry, "key.pem", path);
 	buf = read_file(context, fd, entry, "key.pem", KEYFILE_SECRET,
-	    KEYSTORE_KEY_MAX, &len, watches, err);
+	    KEYSTORE_KEY_MAX, len, watches, err);
 	close(fd);
+	return buf;
+}
+
+static EVP_PKEY *
+read_key(const struct key_context *context, int mailbox,
+    struct watches *watches, struct entry *entry, struct smime_error *err)
+{
+	char path[PATH_TEXT_MAX], *buf;
+	EVP_PKEY *key;
+	size_t len = 0;
+
+	buf = read_key_file(context, mailbox, watches, entry, path, &len,
+	    err);
 	if (buf == NULL)
 		return NULL;
-	key = unlock(context, buf, len, path, entry, err);
+	if (entry->seen.owned)
+		key = find_unlocked(context, buf, len, path, entry, err);
+	else
+		key = unlock(context, buf, len, path, entry, err);
 	OPENSSL_clear_free(buf, len + 1);
 	return key;
+}
+
+int
+entry_unlock(const struct key_context *context, int mailbox,
+    const struct entry *entry, const char *passphrase, size_t passphrase_len,
+    EVP_PKEY **out, struct smime_error *err)
+{
+	struct watches watches = { .items = NULL };
+	char path[PATH_TEXT_MAX], *buf;
+	struct smime_error why = { "" };
+	bool encrypted = false;
+	size_t len = 0;
+
+	*out = NULL;
+	buf = read_key_file(context, mailbox, &watches, entry, path, &len,
+	    err);
+	watches_clear(&watches);
+	if (buf == NULL)
+		return -1;
+	*out = key_read(buf, len, passphrase, passphrase_len, path,
+	    &encrypted, &why);
+	OPENSSL_clear_free(buf, len + 1);
+	if (*out == NULL && encrypted)
+		return 0;
+	if (*out != NULL && encrypted && X509_check_private_key(
+	    entry->seen.cert, *out) == 1 &&
+	    key_signs_for(*out, entry->seen.cert))
+		return 1;
+	ERR_clear_error();
+	EVP_PKEY_free(*out);
+	*out = NULL;
+	return smime_error_setx(err, "%s: %s", path, why.text[0] != '\0' ?
+	    why.text : "not encrypted, or not the key of its certificate");
 }
 
 static void
@@ -329,7 +414,11 @@ entry_open_key(const struct key_context *context, int mailbox,
 		return -1;
 	entry->key = read_key(context, mailbox, watches, entry, &err);
 	if (entry->key == NULL) {
+		const bool locked = entry->seen.state == ENTRY_LOCKED;
+
 		unreadable(entry, &err);
+		if (locked)
+			entry->seen.state = ENTRY_LOCKED;
 		return -1;
 	}
 	match = X509_check_private_key(entry->seen.cert, entry->key) == 1;

@@ -30,30 +30,18 @@
 #define THREAD_STACK	(256 * 1024)
 #define DAY		86400
 
-/* A configuration and its keystore, counted; a request keeps what it began
- * with. */
-struct served {
-	struct conf	*conf;
-	struct keystore	*store;
-	unsigned	 references;
-};
-
-/* The keystore's passphrase and where it came from; the control thread's. */
-struct secret {
-	char	*text;		/* NULL none */
-	size_t	 len;
-	char	*file;
-};
-
 static struct {
 	pthread_mutex_t	 lock;
 	struct served	*served;	/* the current one */
 	struct rate	*rate;
-	struct secret	 secret;
+	struct vault	*vault;
+	pthread_mutex_t	 change;	/* held by who makes another one */
+	struct secret	 secret;	/* guarded by it */
 	struct channels	 channels;	/* to the mail process */
-} process = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} process = { .lock = PTHREAD_MUTEX_INITIALIZER,
+    .change = PTHREAD_MUTEX_INITIALIZER };
 
-static struct served *
+struct served *
 served_take(void)
 {
 	struct served *served;
@@ -65,7 +53,7 @@ served_take(void)
 	return served;
 }
 
-static void
+void
 served_drop(struct served *served)
 {
 	bool last;
@@ -150,15 +138,6 @@ fault:
 	answer_reason(answer, KEY_FAULT, err.text);
 }
 
-static int64_t
-steady_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 answer_with(const struct served *served,
     const struct keystore_identity *identity,
@@ -203,15 +182,16 @@ answer_sign(const struct served *served, const struct key_request *request,
 {
 	const struct keystore_identity *identity;
 	struct smime_error err = { "" };
-	bool missing = false;
+	enum keystore_lack lack;
 
-	identity = keystore_find(served->store, request->address, now,
-	    &missing, &err);
+	identity = keystore_look(served->store, request->address, now, &lack,
+	    &err);
 	if (identity != NULL) {
 		answer_with(served, identity, request, now, answer);
 		keystore_release(served->store, identity);
-	} else if (missing) {
-		answer_reason(answer, KEY_NO_IDENTITY, err.text);
+	} else if (lack != LACK_FAULT) {
+		answer_reason(answer, lack == LACK_UNLOCKING ? KEY_LOCKED :
+		    KEY_NO_IDENTITY, err.text);
 	} else {
 		log_error("%s: no key for %s: %s", request->queue_id,
 		    request->address, err.text);
@@ -321,40 +301,6 @@ serve(void *arg)
 
 /* --------------------------------------------------- start and reload --- */
 
-static void
-secret_clear(struct secret *secret)
-{
-	OPENSSL_clear_free(secret->text, secret->len);
-	free(secret->file);
-	memset(secret, 0, sizeof(*secret));
-}
-
-static int
-secret_read(const struct conf *conf, struct secret *out,
-    struct smime_error *err)
-{
-	memset(out, 0, sizeof(*out));
-	out->file = strdup(conf->passphrase_file != NULL ?
-	    conf->passphrase_file : "");
-	if (out->file == NULL)
-		return smime_error_setx(err, "out of memory");
-	if (keystore_passphrase(conf, &out->text, &out->len, err) == 0)
-		return 0;
-	secret_clear(out);
-	return -1;
-}
-
-/*
- * Whether the passphrase in memory is the one that conf names: only root may
- * be able to read its file, and root is long gone when a reload comes.
- */
-static bool
-secret_serves(const struct secret *secret, const struct conf *conf)
-{
-	return secret->file != NULL && strcmp(secret->file,
-	    conf->passphrase_file != NULL ? conf->passphrase_file : "") == 0;
-}
-
 static struct served *
 served_new(struct conf *conf, const struct secret *secret,
     struct smime_error *err)
@@ -367,10 +313,13 @@ served_new(struct conf *conf, const struct secret *secret,
 		return NULL;
 	}
 	served->store = keystore_open(conf, secret->text, secret->len, err);
-	if (served->store == NULL) {
+	if (served->store == NULL || keystore_also(served->store,
+	    secret->next, secret->next_len, err) != 0) {
+		keystore_close(served->store);
 		free(served);
 		return NULL;
 	}
+	keystore_use_vault(served->store, process.vault);
 	served->conf = conf;
 	served->references = 1;
 	return served;
@@ -393,11 +342,11 @@ serve_from_now(struct served *served)
  * it was.
  */
 static int
-apply(struct conf *conf, struct smime_error *err)
+apply_locked(struct conf *conf, struct smime_error *err)
 {
 	const bool keep = secret_serves(&process.secret, conf);
 	struct served *served = NULL;
-	struct secret next = { NULL, 0, NULL };
+	struct secret next = { .text = NULL };
 
 	if (!keep && secret_read(conf, &next, err) != 0)
 		goto bad;
@@ -420,6 +369,47 @@ bad:
 	return -1;
 }
 
+static int
+apply(struct conf *conf, struct smime_error *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&process.change);
+	rc = apply_locked(conf, err);
+	pthread_mutex_unlock(&process.change);
+	return rc;
+}
+
+/* The same configuration with other passphrases; on the socket's thread. */
+int
+keyd_passphrase(const char *text, size_t len, bool done,
+    struct smime_error *err)
+{
+	struct served *served = NULL, *old;
+	struct secret next;
+	int rc;
+
+	pthread_mutex_lock(&process.change);
+	old = served_take();
+	rc = secret_change(&process.secret, text, len, done, &next, err);
+	if (rc == 0) {
+		served = served_new(conf_ref(old->conf), &next, err);
+		if (served == NULL) {
+			conf_unref(old->conf);
+			secret_clear(&next);
+			rc = -1;
+		}
+	}
+	if (rc == 0) {
+		secret_clear(&process.secret);
+		process.secret = next;
+		serve_from_now(served);
+	}
+	pthread_mutex_unlock(&process.change);
+	served_drop(old);
+	return rc;
+}
+
 /* The supervisor is gone: threads finish the request they have, then end. */
 static void
 stop(void)
@@ -437,10 +427,12 @@ prepare(struct conf *conf, struct smime_error *err)
 	struct smime_error why = { "" };
 
 	process.rate = rate_new();
-	if (process.rate == NULL)
+	process.vault = vault_new();
+	if (process.rate == NULL || process.vault == NULL)
 		return smime_error_setx(err, "out of memory");
 	if (sandbox_harden(err) != 0 || secret_read(conf, &process.secret,
-	    err) != 0 || audit_open(conf, err) != 0)
+	    err) != 0 || audit_open(conf, err) != 0 ||
+	    unlockd_open(conf, err) != 0)
 		return -1;
 	if (sandbox_lock_memory(&why) != 0)
 		log_info("keys are not locked in memory: %s", why.text);
@@ -486,6 +478,7 @@ key_process(struct conf *conf, int control, const struct channels *channels)
 	servers = calloc(process.channels.count, sizeof(*servers));
 	if (servers == NULL || prepare(conf_ref(conf), &err) != 0 ||
 	    start_threads(servers, &err) != 0 ||
+	    unlockd_start(process.vault, &err) != 0 ||
 	    control_start(control, apply, stop, &err) != 0) {
 		log_error("the key process cannot start: %s",
 		    servers == NULL ? "out of memory" : err.text);

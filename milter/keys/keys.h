@@ -82,6 +82,106 @@ char	*keyfile_read(int dirfd, const char *name, const char *shown,
 #define KEYFILE_SECRET	(S_IRWXG | S_IRWXO)
 #define KEYFILE_PUBLIC	(S_IWGRP | S_IWOTH)
 
+/* ------------------------------------------------------------- vault.c --- */
+
+/*
+ * Keys that their owners have unlocked, until a time of a steady clock in
+ * milliseconds. Shared by threads; a vault that is NULL holds nothing.
+ */
+struct vault;
+#define VAULT_KEYS_MAX	16384
+
+struct vault_seen {
+	char		 address[ADDRESS_MAX + 1];
+	int64_t		 until;
+	unsigned	 keys;
+};
+
+/* Milliseconds of that clock; it runs while the machine is suspended, too. */
+int64_t	 steady_ms(void);
+struct vault *vault_new(void);
+void	 vault_free(struct vault *vault);
+/* Another number after every key put in or taken out. */
+uint64_t vault_changes(const struct vault *vault);
+/* Takes over key, unless it fails. */
+int	 vault_put(struct vault *vault, const char *address, EVP_PKEY *key,
+	    int64_t until, struct smime_error *err);
+/* A new reference to the key of cert, or NULL. */
+EVP_PKEY *vault_find(struct vault *vault, const char *address, X509 *cert,
+	    int64_t now);
+/* Forgets the keys of address; returns how many there were. */
+size_t	 vault_lock(struct vault *vault, const char *address);
+/* An address with a key whose time is over, for vault_lock; false: none. */
+bool	 vault_expire(struct vault *vault, int64_t now, char *address);
+/* When the next one's time is over; INT64_MAX without any. */
+int64_t	 vault_next(struct vault *vault);
+/* Whose keys are unlocked, in order; freed with free. NULL without memory. */
+struct vault_seen *vault_list(struct vault *vault, size_t *count);
+
+/* ------------------------------------------------------------- brake.c --- */
+
+/* Delays between wrong passphrases of an address; for one thread. */
+struct brake;
+
+struct brake *brake_new(void);
+void	 brake_free(struct brake *brake);
+/* Milliseconds until the next try; 0: now. */
+int64_t	 brake_wait(struct brake *brake, const char *address, int64_t now);
+/* One more wrong one; returns how many in a row. */
+unsigned brake_failed(struct brake *brake, const char *address, int64_t now);
+void	 brake_forget(struct brake *brake, const char *address);
+
+/* ------------------------------------------------------------ unlock.c --- */
+
+enum unlock_verb {
+	UNLOCK_OPEN = 1,
+	UNLOCK_LOCK,
+	UNLOCK_LOCK_ALL,
+	UNLOCK_STATUS,		/* of an address, or of all */
+	UNLOCK_PASSPHRASE,	/* the keystore's, new beside the old */
+	UNLOCK_PASSPHRASE_DONE	/* the keystore's, from now on alone */
+};
+
+enum unlock_result {
+	UNLOCK_DONE = 1,
+	UNLOCK_WRONG,		/* passphrase; seconds until the next try */
+	UNLOCK_WAIT,		/* not tried: seconds to wait */
+	UNLOCK_DENIED,
+	UNLOCK_NO_KEY,		/* none that an owner's passphrase opens */
+	UNLOCK_FAULT
+};
+
+#define UNLOCK_TEXT_MAX	255
+
+struct unlock_request {
+	enum unlock_verb verb;
+	char		 address[ADDRESS_MAX + 1];	/* canonical; or "" */
+	size_t		 secret_len;
+	char		 secret[KEYSTORE_PASSPHRASE_MAX + 1];
+};
+
+struct unlock_answer {
+	enum unlock_result result;
+	bool		 more;		/* answers follow */
+	uint16_t	 keys;
+	uint32_t	 seconds;	/* still open, or to wait */
+	char		 address[ADDRESS_MAX + 1];
+	char		 text[UNLOCK_TEXT_MAX + 1];
+};
+
+/* Like channel_put_ and channel_get_. */
+ssize_t	 unlock_put_request(const struct unlock_request *request,
+	    unsigned char *buf, size_t size);
+int	 unlock_get_request(const unsigned char *buf, size_t len,
+	    struct unlock_request *out);
+void	 unlock_request_clear(struct unlock_request *request);	/* wipes */
+ssize_t	 unlock_put_answer(const struct unlock_answer *answer,
+	    unsigned char *buf, size_t size);
+int	 unlock_get_answer(const unsigned char *buf, size_t len,
+	    struct unlock_answer *out);
+#define UNLOCK_REQUEST_MAX	2048
+#define UNLOCK_ANSWER_MAX	1024
+
 /* ----------------------------------------------------------- anchors.c --- */
 
 enum trusted_kind {
@@ -129,6 +229,9 @@ struct key_context {
 	const struct trust *trust;
 	char		*passphrase;	/* NULL none */
 	size_t		 passphrase_len;
+	char		*next;		/* another, tried second; NULL none */
+	size_t		 next_len;
+	struct vault	*vault;		/* of unlocked keys; NULL none */
 	bool		 insecure_unencrypted_keys;
 	enum smime_scheme scheme;
 	unsigned	 capabilities;
@@ -153,6 +256,13 @@ void	 entry_read(const struct key_context *context, int mailbox,
  */
 int	 entry_open_key(const struct key_context *context, int mailbox,
 	    struct watches *watches, struct entry *entry);
+/*
+ * Opens an owner's key with a passphrase: 1 and the key, 0 for another
+ * passphrase, -1 when there is something wrong with it.
+ */
+int	 entry_unlock(const struct key_context *context, int mailbox,
+	    const struct entry *entry, const char *passphrase, size_t len,
+	    EVP_PKEY **out, struct smime_error *err);
 void	 entry_clear(struct entry *entry);
 /* Findings that an override file takes responsibility for. */
 bool	 entry_may_pin(enum cert_problem problem);
@@ -170,6 +280,8 @@ struct mailbox {
 	int		 fd;		/* of the address's folder */
 	time_t		 from, until;	/* when the choice is the same */
 	bool		 suspended;	/* all of it, what is to come too */
+	bool		 owned;		/* one of the entries is */
+	bool		 locked;	/* mailbox_choose met a locked one */
 };
 
 /*
@@ -180,18 +292,19 @@ int	 mailbox_read(const struct key_context *context, const char *address,
 	    struct smime_error *err);
 /*
  * The entry that signs, its key open: the newest usable one whose key opens.
- * NULL: none.
+ * NULL: none. Behind one that its owner has locked, none counts that opens
+ * without an owner.
  */
 struct entry *mailbox_choose(const struct key_context *context,
 	    struct mailbox *mailbox);
 /* The newest certificate that is fit for encryption alone, or NULL. */
 X509	*mailbox_encryption(const struct mailbox *mailbox);
 /*
- * Why none signs, in one sentence; *missing false when something of ours is
- * wrong with an entry, so that waiting may help.
+ * Why none signs, in one sentence; *lack is LACK_FAULT when something of ours
+ * is wrong with an entry, so that waiting may help.
  */
-void	 mailbox_reason(const struct mailbox *mailbox, bool *missing,
-	    struct smime_error *err);
+void	 mailbox_reason(const struct mailbox *mailbox,
+	    enum keystore_lack *lack, struct smime_error *err);
 void	 mailbox_clear(struct mailbox *mailbox);
 
 /* ---------------------------------------------------------- keycache.c --- */
@@ -209,7 +322,9 @@ struct keystore_identity {
 						 * after it; 0 never */
 	struct signer		*signer;	/* NULL: none */
 	bool			 pinned;
-	bool			 missing;	/* without signer */
+	enum keystore_lack	 lack;		/* without signer */
+	bool			 owned;		/* depends on the vault's */
+	uint64_t		 changes;	/* count of changes */
 	struct smime_error	 reason;	/* without signer */
 	size_t			 cost;		/* octets */
 
@@ -239,6 +354,69 @@ void	 keycache_release(struct keycache *cache,
 	    struct keystore_identity *identity);
 /* Octets now, for tests and the log. */
 size_t	 keycache_bytes(struct keycache *cache, size_t *count);
+
+/* ----------------------------------------------------------- keystore.c --- */
+
+/* Both before the store is shared. A second passphrase, copied and wiped: */
+int	 keystore_also(struct keystore *store, const char *passphrase,
+	    size_t len, struct smime_error *err);
+/* Where unlocked keys are; borrowed. */
+void	 keystore_use_vault(struct keystore *store, struct vault *vault);
+/* Forgets what is remembered of an address, its open key with it. */
+void	 keystore_forget(struct keystore *store, const char *address);
+/*
+ * Opens the owner's keys of an address that this passphrase opens, until that
+ * time of steady_ms. *owned counts those there are, *opened those that are
+ * open now; fails when one is broken and none was opened.
+ */
+int	 keystore_unlock(struct keystore *store, const char *address,
+	    time_t now, const char *passphrase, size_t len, int64_t until,
+	    unsigned *owned, unsigned *opened, struct smime_error *err);
+#define KEYSTORE_UNLOCK_MAX	8	/* keys tried; each costs PBKDF2 */
+
+/* ------------------------------------------------------------ secret.c --- */
+
+/* The keystore's passphrase, while it is changed the next, and whence. */
+struct secret {
+	char	*text;		/* NULL none */
+	size_t	 len;
+	char	*next;		/* NULL none */
+	size_t	 next_len;
+	char	*file;
+};
+
+int	 secret_read(const struct conf *conf, struct secret *out,
+	    struct smime_error *err);
+void	 secret_clear(struct secret *secret);
+/* Whether the passphrase in memory is the one that conf names. */
+bool	 secret_serves(const struct secret *secret, const struct conf *conf);
+/* A copy of old with text as the next one or, done, as the only one. */
+int	 secret_change(const struct secret *old, const char *text, size_t len,
+	    bool done, struct secret *out, struct smime_error *err);
+
+/* -------------------------------------------------------------- keyd.c --- */
+
+/* A configuration and its keystore, counted; a request keeps what it began
+ * with. */
+struct served {
+	struct conf	*conf;
+	struct keystore	*store;
+	unsigned	 references;
+};
+
+struct served *served_take(void);
+void	 served_drop(struct served *served);	/* takes NULL */
+/* The keystore's passphrase as in secret_change, from the next request on. */
+int	 keyd_passphrase(const char *text, size_t len, bool done,
+	    struct smime_error *err);
+
+/* ----------------------------------------------------------- unlockd.c --- */
+
+/* While root: makes the socket, finds the groups; nothing where none is
+ * configured. */
+int	 unlockd_open(const struct conf *conf, struct smime_error *err);
+/* A thread that serves it. */
+int	 unlockd_start(struct vault *vault, struct smime_error *err);
 
 /* -------------------------------------------------------------- rate.c --- */
 

@@ -61,17 +61,17 @@ open_directory(const char *dir, const struct owners *owners,
 }
 
 static int
-keep_passphrase(struct key_context *context, const char *passphrase,
-    size_t len, struct smime_error *err)
+keep_passphrase(const char *passphrase, size_t len, char **out,
+    size_t *out_len, struct smime_error *err)
 {
 	if (passphrase == NULL)
 		return 0;
-	context->passphrase = OPENSSL_malloc(len + 1);
-	if (context->passphrase == NULL)
+	*out = OPENSSL_malloc(len + 1);
+	if (*out == NULL)
 		return smime_error_setx(err, "out of memory");
-	memcpy(context->passphrase, passphrase, len);
-	context->passphrase[len] = '\0';
-	context->passphrase_len = len;
+	memcpy(*out, passphrase, len);
+	(*out)[len] = '\0';
+	*out_len = len;
 	return 0;
 }
 
@@ -127,7 +127,8 @@ keystore_open(const struct conf *conf, const char *passphrase,
 	context->dirfd = open_directory(conf->keystore_dir, &context->owners,
 	    err);
 	if (context->dirfd == -1 ||
-	    keep_passphrase(context, passphrase, passphrase_len, err) != 0)
+	    keep_passphrase(passphrase, passphrase_len, &context->passphrase,
+	    &context->passphrase_len, err) != 0)
 		goto bad;
 	if (open_trust(store, conf, err) != 0)
 		goto bad;
@@ -143,6 +144,39 @@ bad:
 	return NULL;
 }
 
+int
+keystore_also(struct keystore *store, const char *passphrase, size_t len,
+    struct smime_error *err)
+{
+	return keep_passphrase(passphrase, len, &store->context.next,
+	    &store->context.next_len, err);
+}
+
+void
+keystore_use_vault(struct keystore *store, struct vault *vault)
+{
+	store->context.vault = vault;
+}
+
+struct keystore *
+keystore_open_conf(const struct conf *conf, struct smime_error *err)
+{
+	char *passphrase = NULL, *next = NULL;
+	struct keystore *store = NULL;
+	size_t len = 0, next_len = 0;
+
+	if (keystore_passphrase(conf, &passphrase, &len, err) == 0 &&
+	    keystore_next_passphrase(conf, &next, &next_len, err) == 0)
+		store = keystore_open(conf, passphrase, len, err);
+	if (store != NULL && keystore_also(store, next, next_len, err) != 0) {
+		keystore_close(store);
+		store = NULL;
+	}
+	OPENSSL_clear_free(passphrase, len);
+	OPENSSL_clear_free(next, next_len);
+	return store;
+}
+
 void
 keystore_close(struct keystore *store)
 {
@@ -156,6 +190,7 @@ keystore_close(struct keystore *store)
 	free(store->trusts.key_user);
 	OPENSSL_clear_free(store->context.passphrase,
 	    store->context.passphrase_len);
+	OPENSSL_clear_free(store->context.next, store->context.next_len);
 	if (store->context.dirfd != -1)
 		close(store->context.dirfd);
 	free(store->dir);
@@ -225,6 +260,7 @@ log_left_out(const struct mailbox *mailbox, bool signs)
 		if (seen->state == ENTRY_USABLE ||
 		    seen->state == ENTRY_SUSPENDED ||
 		    seen->state == ENTRY_DESTROYED ||
+		    seen->state == ENTRY_LOCKED ||
 		    keystore_entry_is_encryption(seen))
 			continue;
 		if (seen->state == ENTRY_UNREADABLE)
@@ -254,7 +290,7 @@ choose(const struct key_context *context, struct mailbox *mailbox,
 	entry = mailbox_choose(context, mailbox);
 	log_left_out(mailbox, entry != NULL);
 	if (entry == NULL) {
-		mailbox_reason(mailbox, &out->missing, &out->reason);
+		mailbox_reason(mailbox, &out->lack, &out->reason);
 		return;
 	}
 	out->signer = signer_new(entry->seen.cert, entry->key, entry->chain,
@@ -272,16 +308,21 @@ choose(const struct key_context *context, struct mailbox *mailbox,
 
 static struct keystore_identity *
 load(struct keystore *store, const struct trust_state *state,
-    const char *address, time_t now, bool *missing, struct smime_error *err)
+    const char *address, time_t now, enum keystore_lack *lack,
+    struct smime_error *err)
 {
+	const uint64_t changes = vault_changes(store->context.vault);
 	struct key_context context = store->context;
 	struct keystore_identity *out;
 	struct mailbox mailbox;
+	bool missing;
 
 	context.trust = state->trust;
-	if (mailbox_read(&context, address, now, &mailbox, missing,
-	    err) != 0)
+	if (mailbox_read(&context, address, now, &mailbox, &missing,
+	    err) != 0) {
+		*lack = missing ? LACK_IDENTITY : LACK_FAULT;
 		return NULL;
+	}
 	out = calloc(1, sizeof(*out));
 	if (out == NULL) {
 		mailbox_clear(&mailbox);
@@ -291,6 +332,8 @@ load(struct keystore *store, const struct trust_state *state,
 	snprintf(out->address, sizeof(out->address), "%s", address);
 	out->references = 1;
 	out->generation = state->generation;
+	out->owned = mailbox.owned;
+	out->changes = changes;
 	choose(&context, &mailbox, out);
 	out->from = mailbox.from;
 	out->until = mailbox.until;
@@ -309,14 +352,20 @@ is_fresh(const struct keystore *store,
 {
 	return now >= identity->from && now < identity->until &&
 	    (identity->settled == 0 || time(NULL) < identity->settled) &&
-	    !identity->watches.incomplete &&
+	    !identity->watches.incomplete && (!identity->owned ||
+	    identity->changes == vault_changes(store->context.vault)) &&
 	    watches_hold(&identity->watches, store->context.dirfd);
 }
 
-/* The folder of an address that is gone must not leave its key behind. */
+/*
+ * The folder of an address that is gone must not leave its key behind. Neither
+ * must one that was locked while it was read: whoever locks changes the count
+ * first and then forgets what is remembered.
+ */
 static struct keystore_identity *
 find(struct keystore *store, const struct trust_state *state,
-    const char *address, time_t now, bool *missing, struct smime_error *err)
+    const char *address, time_t now, enum keystore_lack *lack,
+    struct smime_error *err)
 {
 	struct keystore_identity *identity;
 
@@ -328,36 +377,52 @@ find(struct keystore *store, const struct trust_state *state,
 		keycache_drop(store->cache, identity);
 		keycache_release(store->cache, identity);
 	}
-	identity = load(store, state, address, now, missing, err);
-	if (identity != NULL)
-		keycache_put(store->cache, identity);
+	identity = load(store, state, address, now, lack, err);
+	if (identity == NULL)
+		return NULL;
+	keycache_put(store->cache, identity);
+	if (identity->owned &&
+	    identity->changes != vault_changes(store->context.vault))
+		keycache_drop(store->cache, identity);
 	return identity;
 }
 
 const struct keystore_identity *
-keystore_find(struct keystore *store, const char *address, time_t now,
-    bool *missing, struct smime_error *err)
+keystore_look(struct keystore *store, const char *address, time_t now,
+    enum keystore_lack *lack, struct smime_error *err)
 {
 	struct keystore_identity *identity;
 	struct trust_state *state;
 
-	*missing = false;
+	*lack = LACK_FAULT;
 	if (!address_is_safe_name(address)) {
-		*missing = true;
+		*lack = LACK_IDENTITY;
 		smime_error_setx(err, "the address cannot name a folder of "
 		    "the keystore");
 		return NULL;
 	}
 	follow_directory(store);
 	state = truststore_get(store->trusted, &store->trusts);
-	identity = find(store, state, address, now, missing, err);
+	identity = find(store, state, address, now, lack, err);
 	trust_state_unref(state);
 	if (identity == NULL || identity->signer != NULL)
 		return identity;
-	*missing = identity->missing;
+	*lack = identity->lack;
 	smime_error_setx(err, "%s", identity->reason.text);
 	keycache_release(store->cache, identity);
 	return NULL;
+}
+
+const struct keystore_identity *
+keystore_find(struct keystore *store, const char *address, time_t now,
+    bool *missing, struct smime_error *err)
+{
+	const struct keystore_identity *identity;
+	enum keystore_lack lack;
+
+	identity = keystore_look(store, address, now, &lack, err);
+	*missing = identity == NULL && lack == LACK_IDENTITY;
+	return identity;
 }
 
 /* What callers hold as constant is counted by the cache. */
@@ -380,6 +445,104 @@ bool
 keystore_identity_pinned(const struct keystore_identity *identity)
 {
 	return identity->pinned;
+}
+
+void
+keystore_forget(struct keystore *store, const char *address)
+{
+	struct keystore_identity *identity;
+
+	identity = keycache_get(store->cache, address);
+	if (identity == NULL)
+		return;
+	keycache_drop(store->cache, identity);
+	keycache_release(store->cache, identity);
+}
+
+/*
+ * What may be opened: what signs now, and what is only too early; that one is
+ * ready then.
+ */
+static bool
+may_be_unlocked(const struct entry *entry)
+{
+	return entry->seen.owned && entry->seen.cert != NULL &&
+	    (entry->seen.state == ENTRY_USABLE ||
+	    (entry->seen.state == ENTRY_UNFIT &&
+	    entry->seen.findings.count == 1 &&
+	    entry->seen.findings.problem[0] == CERT_NOT_YET_VALID));
+}
+
+static int
+unlock_entry(const struct key_context *context, const struct mailbox *mailbox,
+    const struct entry *entry, const char *passphrase, size_t len,
+    int64_t until, unsigned *opened, struct smime_error *err)
+{
+	EVP_PKEY *key;
+	int rc;
+
+	rc = entry_unlock(context, mailbox->fd, entry, passphrase, len, &key,
+	    err);
+	if (rc != 1)
+		return rc;
+	if (vault_put(context->vault, entry->seen.address, key, until,
+	    err) != 0) {
+		EVP_PKEY_free(key);
+		return -1;
+	}
+	++*opened;
+	return 0;
+}
+
+static int
+unlock_mailbox(const struct key_context *context,
+    const struct mailbox *mailbox, const char *passphrase, size_t len,
+    int64_t until, unsigned *owned, unsigned *opened,
+    struct smime_error *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < mailbox->count && *owned < KEYSTORE_UNLOCK_MAX; i++) {
+		if (!may_be_unlocked(&mailbox->entries[i]))
+			continue;
+		++*owned;
+		if (unlock_entry(context, mailbox, &mailbox->entries[i],
+		    passphrase, len, until, opened, err) != 0)
+			rc = -1;
+	}
+	if (*owned == 0)
+		smime_error_setx(err, "%s", mailbox->suspended ? "the mailbox "
+		    "is suspended" : "the address has no usable key with its "
+		    "owner's passphrase");
+	return rc;
+}
+
+int
+keystore_unlock(struct keystore *store, const char *address, time_t now,
+    const char *passphrase, size_t len, int64_t until, unsigned *owned,
+    unsigned *opened, struct smime_error *err)
+{
+	struct key_context context = store->context;
+	struct trust_state *state;
+	struct mailbox mailbox;
+	bool missing;
+	int rc;
+
+	*owned = *opened = 0;
+	follow_directory(store);
+	state = truststore_get(store->trusted, &store->trusts);
+	context.trust = state->trust;
+	rc = mailbox_read(&context, address, now, &mailbox, &missing, err);
+	if (rc == 0) {
+		rc = unlock_mailbox(&context, &mailbox, passphrase, len,
+		    until, owned, opened, err);
+		mailbox_clear(&mailbox);
+	} else if (missing) {
+		rc = 0;
+	}
+	trust_state_unref(state);
+	return rc;
 }
 
 /* ---------------------------------------- for list, show and check --- */
@@ -410,7 +573,8 @@ mark_chosen(const struct visit *visit, struct mailbox *mailbox)
 			    &mailbox->watches, entry);
 	}
 	for (i = 0; i < mailbox->count; i++)
-		if (mailbox->entries[i].seen.state == ENTRY_USABLE) {
+		if (mailbox->entries[i].seen.state == ENTRY_USABLE ||
+		    mailbox->entries[i].seen.state == ENTRY_LOCKED) {
 			mailbox->entries[i].seen.chosen = true;
 			break;
 		}

@@ -50,6 +50,7 @@ list_entry(void *arg, const struct keystore_entry *entry)
 	if (entry->state == ENTRY_UNREADABLE)
 		listing->unreadable = true;
 	if (entry->cert == NULL || entry->state == ENTRY_SUSPENDED ||
+	    entry->state == ENTRY_DESTROYED ||
 	    entry->state == ENTRY_UNREADABLE)
 		return 0;
 	return append(listing, entry->cert);

@@ -124,6 +124,7 @@ add_entry(const struct key_context *context, const char *address,
 	out->entries = grown;
 	entry_read(context, out->fd, address, folder, now, &out->watches,
 	    &out->entries[out->count]);
+	out->owned |= out->entries[out->count].seen.owned;
 	out->count++;
 	return 0;
 }
@@ -224,6 +225,11 @@ mailbox_read(const struct key_context *context, const char *address,
 	return 0;
 }
 
+/*
+ * Whoever keeps the newest key under a passphrase of their own must not be
+ * signed for by an older one that opens without it. An older one that its
+ * owner has unlocked may: that is a rollover.
+ */
 struct entry *
 mailbox_choose(const struct key_context *context, struct mailbox *mailbox)
 {
@@ -232,13 +238,18 @@ mailbox_choose(const struct key_context *context, struct mailbox *mailbox)
 
 	for (i = 0; i < mailbox->count; i++) {
 		entry = &mailbox->entries[i];
-		if (entry->seen.state != ENTRY_USABLE)
+		if (entry->seen.state == ENTRY_LOCKED)
+			mailbox->locked = true;
+		if (entry->seen.state != ENTRY_USABLE ||
+		    (mailbox->locked && !entry->seen.owned))
 			continue;
 		if (entry->key != NULL || entry_open_key(context, mailbox->fd,
 		    &mailbox->watches, entry) == 0) {
 			entry->seen.chosen = true;
 			return entry;
 		}
+		if (entry->seen.state == ENTRY_LOCKED)
+			mailbox->locked = true;
 	}
 	return NULL;
 }
@@ -276,7 +287,8 @@ entry_reason(const struct keystore_entry *entry, struct smime_error *err)
 	else if (entry->state == ENTRY_DESTROYED)
 		smime_error_setx(err, "the key of %s/%s was destroyed",
 		    entry->address, entry->folder);
-	else if (entry->state == ENTRY_UNREADABLE)
+	else if (entry->state == ENTRY_UNREADABLE ||
+	    entry->state == ENTRY_LOCKED)
 		smime_error_setx(err, "%s", entry->text);
 	else
 		smime_error_setx(err, "%s/%s: %s%s%s%s", entry->address,
@@ -305,29 +317,38 @@ weight(const struct keystore_entry *entry)
 }
 
 void
-mailbox_reason(const struct mailbox *mailbox, bool *missing,
+mailbox_reason(const struct mailbox *mailbox, enum keystore_lack *lack,
     struct smime_error *err)
 {
-	const struct keystore_entry *told = NULL;
+	const struct keystore_entry *told = NULL, *seen;
 	int heaviest = 0;
 	size_t i;
 
-	*missing = true;
+	*lack = LACK_IDENTITY;
 	if (mailbox->suspended) {
 		smime_error_setx(err, "the mailbox is suspended");
 		return;
 	}
-	for (i = 0; i < mailbox->count; i++)
-		if (weight(&mailbox->entries[i].seen) > heaviest) {
-			told = &mailbox->entries[i].seen;
+	for (i = 0; i < mailbox->count; i++) {
+		seen = &mailbox->entries[i].seen;
+		if (mailbox->locked && seen->state == ENTRY_LOCKED) {
+			*lack = LACK_UNLOCKING;
+			entry_reason(seen, err);
+			return;
+		}
+		if (weight(seen) > heaviest) {
+			told = seen;
 			heaviest = weight(told);
 		}
-	*missing = told == NULL || !is_fault(told);
-	if (told != NULL)
-		entry_reason(told, err);
-	else
+	}
+	if (told == NULL) {
 		smime_error_setx(err, "the folder of the address holds no "
 		    "signing certificate");
+		return;
+	}
+	if (is_fault(told))
+		*lack = LACK_FAULT;
+	entry_reason(told, err);
 }
 
 void

@@ -54,33 +54,25 @@ first_line(char *buf, size_t *len, const char *path, struct smime_error *err)
 	return 0;
 }
 
-int
-keystore_passphrase(const struct conf *conf, char **out, size_t *len,
-    struct smime_error *err)
+/* 0 with *out NULL when optional and not there. */
+static int
+read_passphrase(const struct conf *conf, const char *path, bool optional,
+    char **out, size_t *len, struct smime_error *err)
 {
-	const char *path = conf->passphrase_file;
-	char credential[4096], *buf, *exact;
+	struct smime_error why = { "" };
 	struct owners owners;
+	char *buf, *exact = NULL;
 	struct stat st;
 	size_t size = 0;
 
-	*out = NULL;
-	*len = 0;
-	if (path == NULL || path[0] == '\0')
-		return 0;
-	if (strncmp(path, CREDENTIAL, strlen(CREDENTIAL)) == 0) {
-		if (credential_path(path + strlen(CREDENTIAL), credential,
-		    sizeof(credential), err) != 0)
-			return -1;
-		path = credential;
-	}
 	owners_init(&owners, conf->key_user);
 	buf = keyfile_read(AT_FDCWD, path, path, &owners, KEYFILE_SECRET,
-	    KEYSTORE_PASSPHRASE_MAX, &size, &st, err);
+	    KEYSTORE_PASSPHRASE_MAX, &size, &st, &why);
+	if (buf == NULL && optional && errno == ENOENT)
+		return 0;
 	if (buf == NULL)
-		return -1;
+		return smime_error_setx(err, "%s", why.text);
 	*len = size;
-	exact = NULL;
 	if (first_line(buf, len, path, err) == 0 &&
 	    (exact = OPENSSL_malloc(*len + 1)) == NULL)
 		smime_error_setx(err, "out of memory");
@@ -91,4 +83,53 @@ keystore_passphrase(const struct conf *conf, char **out, size_t *len,
 	OPENSSL_clear_free(buf, size + 1);
 	*out = exact;
 	return exact != NULL ? 0 : -1;
+}
+
+/* 1 and the path of what conf names, 0 when it names nothing. */
+static int
+find_path(const struct conf *conf, const char *suffix, char *out, size_t size,
+    struct smime_error *err)
+{
+	const char *path = conf->passphrase_file;
+	char credential[4096];
+
+	if (path == NULL || path[0] == '\0')
+		return 0;
+	if (strncmp(path, CREDENTIAL, strlen(CREDENTIAL)) == 0) {
+		if (credential_path(path + strlen(CREDENTIAL), credential,
+		    sizeof(credential), err) != 0)
+			return -1;
+		path = credential;
+	}
+	if (snprintf(out, size, "%s%s", path, suffix) >= (int)size)
+		return smime_error_setx(err, "the path %s is too long", path);
+	return 1;
+}
+
+int
+keystore_passphrase(const struct conf *conf, char **out, size_t *len,
+    struct smime_error *err)
+{
+	char path[4096];
+	int rc;
+
+	*out = NULL;
+	*len = 0;
+	rc = find_path(conf, "", path, sizeof(path), err);
+	return rc <= 0 ? rc : read_passphrase(conf, path, false, out, len,
+	    err);
+}
+
+int
+keystore_next_passphrase(const struct conf *conf, char **out, size_t *len,
+    struct smime_error *err)
+{
+	char path[4096];
+	int rc;
+
+	*out = NULL;
+	*len = 0;
+	rc = find_path(conf, ".new", path, sizeof(path), err);
+	return rc <= 0 ? rc : read_passphrase(conf, path, true, out, len,
+	    err);
 }

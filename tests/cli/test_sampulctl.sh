@@ -412,12 +412,12 @@ expect 0 "resume" run resume $siti
 says "one certificate stays suspended" '^1 of its certificates'
 rm "$tmp/site/keystore/$siti"/*/suspended
 serial=$(openssl x509 -noout -serial -in "$tmp/siti/cert.pem")
-expect 64 "destroy without a terminal" setsid "$ctl" -c "$tmp/sampul.conf" \
+expect 77 "destroy without a terminal" setsid "$ctl" -c "$tmp/sampul.conf" \
     destroy $siti "${serial#serial=}"
 says "asks for --yes" '--yes' err
 /usr/bin/python3 tests/cli/lib_tty.py no "$ctl" -c "$tmp/sampul.conf" \
     destroy $siti "${serial#serial=}" >"$tmp/out" 2>"$tmp/err"
-[ $? -eq 75 ] && [ -e "$tmp/site/keystore/$siti"/*/key.pem ]
+[ $? -eq 77 ] && [ -e "$tmp/site/keystore/$siti"/*/key.pem ]
 result $? "destroy asks, and takes no for an answer"
 /usr/bin/python3 tests/cli/lib_tty.py yes "$ctl" -c "$tmp/sampul.conf" \
     destroy $siti "${serial#serial=}" >"$tmp/out" 2>"$tmp/err"
