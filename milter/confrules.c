@@ -168,6 +168,8 @@ print_source(FILE *stream, const void *base)
     encrypts, NULL, NULL, NULL, false, false },				\
 { "", "cannot_encrypt", SETTING_WORD, AT(cannot_encrypt), "refuse", 0, 0, \
     cannot_encrypts, NULL, NULL, NULL, false, false },			\
+{ "", "hide_subject", SETTING_BOOL, AT(hide_subject), "true", 0, 0,	\
+    NULL, NULL, NULL, NULL, false, false },				\
 { "", "copy_to_sender", SETTING_BOOL, AT(copy_to_sender), "true", 0, 0,	\
     NULL, NULL, NULL, NULL, false, false },				\
 { "", "source", SETTING_SPECIAL, AT(where), NULL, 0, 0,			\
@@ -226,6 +228,7 @@ inherit(struct rule *rule, const struct rule *from)
 	rule->allow_skip = from->allow_skip;
 	rule->encrypt = from->encrypt;
 	rule->cannot_encrypt = from->cannot_encrypt;
+	rule->hide_subject = from->hide_subject;
 	rule->copy_to_sender = from->copy_to_sender;
 }
 

@@ -150,7 +150,9 @@ begin_again(struct session *session, struct canon_result *result)
 static bool
 same_part(const struct canon_settings *a, const struct canon_settings *b)
 {
-	return a->header_protection == b->header_protection;
+	return a->header_protection == b->header_protection &&
+	    a->confidential == b->confidential &&
+	    a->hide_subject == b->hide_subject;
 }
 
 /* What had to wait for the body is decided now. */
@@ -195,7 +197,7 @@ sign(struct session *session, const struct canon_result *result,
 	    session->service->checks, out);
 	if (out->action == PLAN_SIGN &&
 	    message->plan.encrypt != ENCRYPT_OFF)
-		outgoing_encrypt(&message->seal, out);
+		outgoing_encrypt(&message->plan, &message->seal, out);
 	else if (out->action == PLAN_SIGN && message->seal.why != WHY_NONE)
 		memcpy(out->detail, message->seal.detail,
 		    sizeof(out->detail));
@@ -253,8 +255,13 @@ edit(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 	    receive_ours(session, outcome) == -1)
 		return -1;
 	if (edit_plan_make(&plan, &message->header, &message->removals,
-	    outgoing, outcome->composed, &message->err) == -1 ||
-	    receive_insert(session, &plan) == -1)
+	    outgoing, outcome->composed, &message->err) == -1)
+		goto out;
+	if (outcome->encrypted && outcome->canon.confidential &&
+	    edit_plan_hide(&plan, &message->header,
+	    message->begun.hide_subject, &message->err) == -1)
+		goto out;
+	if (receive_insert(session, &plan) == -1)
 		goto out;
 	if (edit_header(ctx, &plan, session->leadspc, &message->err) == -1)
 		goto out;

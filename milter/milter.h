@@ -115,6 +115,7 @@ struct rule {
 	bool			 allow_skip;	/* honour skip_header */
 	enum encrypt_want	 encrypt;
 	enum failure_action	 cannot_encrypt; /* though required; no PASS */
+	bool			 hide_subject;	/* outside the envelope */
 	bool			 copy_to_sender; /* readable by its sender */
 	char			 where[128];	/* "file:line", for explain */
 };
@@ -783,7 +784,8 @@ void	 outgoing_sign(const struct plan *plan, struct canon *canon,
  * it cannot be done the outcome says so; it is never the open one.
  */
 struct seal;
-void	 outgoing_encrypt(const struct seal *seal, struct outcome *out);
+void	 outgoing_encrypt(const struct plan *plan, const struct seal *seal,
+	    struct outcome *out);
 void	 outcome_clear(struct outcome *outcome);
 /* Canonical-form settings for this configuration and plan. */
 void	 outgoing_settings(const struct conf *conf, const struct plan *plan,

@@ -156,6 +156,9 @@ outgoing_settings(const struct conf *conf, const struct plan *plan,
 	out->max_depth = conf->max_depth;
 	out->header_protection = plan->rule != NULL &&
 	    plan->rule->header_protection;
+	out->confidential = out->header_protection &&
+	    plan->encrypt != ENCRYPT_OFF;
+	out->hide_subject = out->confidential && plan->rule->hide_subject;
 	out->smtputf8 = smtputf8;
 	out->quote_from = conf->quote_from;
 	if (conf->unlabelled_charset != NULL &&
@@ -351,14 +354,35 @@ compose_sealed(const struct seal *seal, struct composed *inner,
 	return sealed;
 }
 
+/*
+ * Whether the Subject stays open although it was to be hidden, because the
+ * header of this message cannot be protected. What only may be encrypted leaves
+ * so, as it would have without us.
+ */
+static bool
+shows_subject(const struct plan *plan, const struct outcome *out)
+{
+	return plan->encrypt == ENCRYPT_REQUIRED && plan->rule->hide_subject &&
+	    plan->rule->header_protection && !out->canon.confidential;
+}
+
 void
-outgoing_encrypt(const struct seal *seal, struct outcome *out)
+outgoing_encrypt(const struct plan *plan, const struct seal *seal,
+    struct outcome *out)
 {
 	struct smime_error err = { "" };
 	struct composed *sealed;
 
 	if (!seal->possible || seal->count == 0 || out->composed == NULL) {
 		outcome_fault("asked to encrypt what cannot be", out);
+		return;
+	}
+	if (shows_subject(plan, out)) {
+		outcome_clear(out);
+		out->action = policy_cannot_encrypt(plan);
+		out->why = WHY_MUST_ENCRYPT;
+		set_detail(out, out->canon.unprotected != NULL ?
+		    out->canon.unprotected : "the Subject cannot be hidden");
 		return;
 	}
 	out->cipher = smime_cipher_choose(seal->capabilities);

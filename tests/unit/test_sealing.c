@@ -208,7 +208,8 @@ test_encrypted(void **state)
 	use_conf(REQUIRED);
 	ctx = session();
 	assert_int_equal(submit(ctx, to_both, HEAD "Cc: " SITI "\r\n"
-	    "Subject: x\r\n" BODY), SMFIS_CONTINUE);
+	    "Subject: " SECRET "\r\n" BODY), SMFIS_CONTINUE);
+	assert_string_equal(fake_value(ctx, "Subject"), " [...]");
 	assert_memory_equal(fake_value(ctx, "Content-Type"),
 	    " application/pkcs7-mime", 23);
 	assert_int_equal(fake_count(ctx, "MIME-Version"), 1);
