@@ -166,12 +166,14 @@ fuzz: fuzzers
 
 # Load client, reference milters and the maker of large keystores, for
 # tests/bench and tests/corpus.
-BENCH_BIN	:= $(addprefix $(B)/bench/,load noop_milter spool_milter mkstore)
+BENCH_BIN	:= $(addprefix $(B)/bench/,load noop_milter spool_milter mkstore \
+		   seal)
 MTA_OBJ		:= $(call obj,$(addprefix tests/bench/,mta.c mta_wire.c \
 		   mta_message.c generate.c procstat.c))
 benchers: $(BENCH_BIN)
 .PHONY: benchers
 $(B)/bench/load: $(MTA_OBJ)
+$(B)/bench/seal: $(B)/libsmime.a
 $(B)/bench/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CRYPTO_LIBS) -pthread
