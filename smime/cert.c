@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <openssl/bio.h>
+#include <openssl/cms.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -44,11 +45,80 @@ push_der(STACK_OF(X509) *list, const unsigned char *der, size_t len,
 	return 0;
 }
 
+/*
+ * The certificates of a SignedData without signers (RFC 8551 3.8), as
+ * authorities hand out their chains: .p7b, .p7c. -1 also when it is none.
+ */
+static int
+push_certs_only(STACK_OF(X509) *list, const unsigned char *der, size_t len,
+    size_t max, const char *what, struct smime_error *err)
+{
+	const unsigned char *p = der;
+	CMS_ContentInfo *cms;
+	STACK_OF(X509) *certs = NULL;
+	X509 *cert;
+	int rc = -1;
+
+	if ((cms = d2i_CMS_ContentInfo(NULL, &p, (long)len)) != NULL &&
+	    (size_t)(p - der) == len)
+		certs = CMS_get1_certs(cms);
+	CMS_ContentInfo_free(cms);
+	if (certs == NULL) {
+		smime_error_crypto(err,
+		    "%s holds a certificate that cannot be read", what);
+		return -1;
+	}
+	while ((cert = sk_X509_shift(certs)) != NULL) {
+		if ((size_t)sk_X509_num(list) >= max)
+			smime_error_setx(err, "%s holds more than %zu "
+			    "certificates", what, max);
+		else if (sk_X509_push(list, cert) != 0)
+			continue;
+		else
+			smime_error_setx(err, "out of memory");
+		X509_free(cert);
+		goto out;
+	}
+	rc = 0;
+out:
+	sk_X509_pop_free(certs, X509_free);
+	ERR_clear_error();
+	return rc;
+}
+
+/* SEQUENCE of an OBJECT IDENTIFIER first (RFC 5652 3), which no certificate
+ * is. */
+static bool
+is_content_info(const unsigned char *der, size_t len)
+{
+	const unsigned char *p = der;
+	long left;
+	int tag, class;
+
+	if (len > LONG_MAX || (ASN1_get_object(&p, &left, &tag, &class,
+	    (long)len) & 0x80) != 0) {
+		ERR_clear_error();
+		return false;
+	}
+	return p < der + len && *p == V_ASN1_OBJECT;
+}
+
+static int
+push_any(STACK_OF(X509) *list, const unsigned char *der, size_t len,
+    size_t max, const char *what, struct smime_error *err)
+{
+	return is_content_info(der, len) ?
+	    push_certs_only(list, der, len, max, what, err) :
+	    push_der(list, der, len, max, what, err);
+}
+
 static bool
 is_certificate_label(const char *name)
 {
 	return strcmp(name, PEM_STRING_X509) == 0 ||
-	    strcmp(name, PEM_STRING_X509_OLD) == 0;
+	    strcmp(name, PEM_STRING_X509_OLD) == 0 ||
+	    strcmp(name, PEM_STRING_PKCS7) == 0 ||
+	    strcmp(name, PEM_STRING_CMS) == 0;
 }
 
 /* Blocks of other kinds, a key for one, are stepped over. */
@@ -63,7 +133,7 @@ read_pem(BIO *bio, STACK_OF(X509) *list, size_t max, const char *what,
 
 	while (rc == 0 && PEM_read_bio(bio, &name, &header, &data, &len)) {
 		if (is_certificate_label(name))
-			rc = push_der(list, data, (size_t)len, max, what, err);
+			rc = push_any(list, data, (size_t)len, max, what, err);
 		OPENSSL_free(name);
 		OPENSSL_free(header);
 		OPENSSL_clear_free(data, (size_t)len);
@@ -95,7 +165,7 @@ cert_read(const void *buf, size_t len, size_t max, const char *what,
 		goto out;
 	}
 	if (*(const unsigned char *)buf == 0x30)
-		rc = push_der(list, buf, len, max, what, err);
+		rc = push_any(list, buf, len, max, what, err);
 	else
 		rc = read_pem(bio, list, max, what, err);
 	if (rc == 0 && sk_X509_num(list) == 0)

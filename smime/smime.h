@@ -429,8 +429,8 @@ enum smime_digest cert_digest(X509 *cert);
 /* "RSA-2048", "P-256", ...; "unknown". */
 void	 cert_key_name(X509 *cert, char *out, size_t size);
 /*
- * Reads certificates from PEM text (or one from DER). On success *out is a
- * stack the caller frees with sk_X509_pop_free(out, X509_free), at least one.
+ * Reads certificates from PEM text, or one from DER; those of a certs-only
+ * SignedData (.p7b) likewise. On success *out is a stack the caller frees with sk_X509_pop_free(out, X509_free), at least one.
  * max bounds how many. what names the source in the sentence on failure.
  */
 int	 cert_read(const void *buf, size_t len, size_t max, const char *what,

@@ -270,6 +270,22 @@ for what in "--p12 $tmp/none" "--cert $tmp/none --key $tmp/p256/key.pem" \
 	says "names it" "cannot open $tmp/none: No such file" err
 done
 
+# CRT-42: a chain as authorities hand it out
+openssl crl2pkcs7 -nocrl -certfile "$tmp/pki/issuing.pem" \
+    -certfile "$tmp/pki/root.pem" -out "$tmp/chain.p7b"
+openssl pkcs7 -in "$tmp/chain.p7b" -outform DER -out "$tmp/chain.p7c"
+for file in chain.p7b chain.p7c; do
+	fresh
+	rm "$tmp/site/intermediates/issuing.pem"
+	expect 65 "no chain" run import $budi --cert "$tmp/p256/cert.pem" \
+	    --key "$tmp/p256/key.pem"
+	expect 0 "the chain from $file" run import $budi \
+	    --cert "$tmp/p256/cert.pem" --key "$tmp/p256/key.pem" \
+	    --chain "$tmp/$file"
+	[ "$(grep -c BEGIN "$tmp/site/keystore/$budi"/*/chain.pem)" -eq 1 ]
+	result $? "and not the root"
+done
+
 # RFC 9216: Alice's has a pair for signatures and one for encryption.
 fresh
 cp tests/data/rfc9216/rsa-ca.pem "$tmp/site/anchors/"

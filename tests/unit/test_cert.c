@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include <openssl/cms.h>
+#include <openssl/pem.h>
+
 #include "../../smime/internal.h"
 #include "pki.h"
 
@@ -466,6 +469,13 @@ test_read(void **state)
 		{ "damaged base64", "-----BEGIN CERTIFICATE-----\n!!!!\n"
 		    "-----END CERTIFICATE-----\n", NULL, "", 9, -1,
 		    "cert.pem is damaged PEM" },
+		{ "CRT-43 an attribute certificate before it",
+		    "-----BEGIN ATTRIBUTE CERTIFICATE-----\nMAA=\n"
+		    "-----END ATTRIBUTE CERTIFICATE-----\n", NULL, "", 9, 1,
+		    "" },
+		{ "no certificates inside", "-----BEGIN PKCS7-----\n"
+		    "MAA=\n-----END PKCS7-----\n", "", "", 9, -1,
+		    "cert.pem holds a certificate that cannot be read" },
 		{ "no certificate inside", "-----BEGIN CERTIFICATE-----\n"
 		    "MAA=\n-----END CERTIFICATE-----\n", "", "", 9, -1,
 		    "cert.pem holds a certificate that cannot be read" },
@@ -517,6 +527,48 @@ test_read_der(void **state)
 	X509_free(cert);
 }
 
+/*
+ * CRT-42: a SignedData of certificates alone, in DER and in PEM; cut at every
+ * length it is a sentence, never a crash.
+ */
+static void
+test_read_certs_only(void **state)
+{
+	STACK_OF(X509) *certs = sk_X509_new_null();
+	char text[SMIME_ERROR_MAX], pem[16384];
+	unsigned char *der = NULL, *copy;
+	CMS_ContentInfo *cms;
+	size_t n, len, pem_len;
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	(void)state;
+	sk_X509_push(certs, special("ok"));
+	sk_X509_push(certs, special("both"));
+	cms = CMS_sign(NULL, NULL, certs, NULL, CMS_BINARY | CMS_PARTIAL);
+	assert_non_null(cms);
+	len = (size_t)i2d_CMS_ContentInfo(cms, &der);
+	assert_int_equal(read_count(der, len, 3, text, sizeof(text)), 2);
+	assert_int_equal(read_count(der, len, 1, text, sizeof(text)), -1);
+	assert_non_null(strstr(text, "more than 1 certificates"));
+	for (n = 0; n <= len + 1; n++) {
+		copy = malloc(n > 0 ? n : 1);
+		memcpy(copy, der, n < len ? n : len);
+		if (n > len)
+			copy[len] = 0;
+		if ((read_count(copy, n, 3, text, sizeof(text)) == 2) !=
+		    (n == len))
+			fail_msg("%zu of %zu octets: \"%s\"", n, len, text);
+		free(copy);
+	}
+	PEM_write_bio(bio, PEM_STRING_PKCS7, "", der, (long)len);
+	pem_len = (size_t)BIO_read(bio, pem, sizeof(pem));
+	assert_int_equal(read_count(pem, pem_len, 3, text, sizeof(text)), 2);
+	BIO_free(bio);
+	OPENSSL_free(der);
+	CMS_ContentInfo_free(cms);
+	sk_X509_pop_free(certs, X509_free);
+}
+
 /* PEM cut at every length: one certificate or a sentence, never a crash. */
 static void
 test_read_cut(void **state)
@@ -552,6 +604,7 @@ main(void)
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_read_der),
+		cmocka_unit_test(test_read_certs_only),
 		cmocka_unit_test(test_read_cut),
 	};
 
