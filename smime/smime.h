@@ -972,5 +972,17 @@ bool	 capabilities_read(const unsigned char *der, size_t len,
 	    unsigned *out);
 /* Those in the certificate's own extension (RFC 4262); 0 without. */
 unsigned cert_capabilities(X509 *cert);
+/*
+ * The verdict on SignedData that signature_check has found good a moment ago:
+ * of the certificate with that serial number (upper-case hex) usage, path,
+ * revocation and address are asked, where pinned stands for an address. from,
+ * part and layers are left to the caller. *until: how long a pass holds, else
+ * now. Returns -1 for a fault of ours. The sentence, also where it returns 0,
+ * says what is not well.
+ */
+int	 verify_own(const struct verify_settings *settings,
+	    const unsigned char *der, size_t len, const char *serial,
+	    const char *address, bool pinned, struct verdict *out,
+	    time_t *until, struct smime_error *err);
 
 #endif

@@ -300,6 +300,10 @@ void	 judgement_clear(struct judgement *j);
 
 /* ------------------------------------------------------ verify_rules.c --- */
 
+/* What a path is worth but for revocation; what is known of that, where a list
+ * that is missing may be soft. */
+enum verify_reason path_reason(const struct trust_result *path);
+enum verify_reason revocation_reason(enum revocation found, bool soft);
 /* VERIFY_GOOD, or why the rule does not hold; VERIFY_FAULT for ours. */
 enum verify_reason rule_signers(struct judgement *j);
 enum verify_reason rule_content(struct judgement *j);
@@ -325,7 +329,9 @@ enum verify_reason message_from(struct judgement *j);
 enum verify_reason message_address(struct judgement *j);
 enum verify_reason message_protected(struct judgement *j);
 enum verify_reason message_time(struct judgement *j);
-/* What the certificate says, for the verdict. */
+/* What a certificate says, for the verdict: all but its fingerprint. */
+void	 cert_describe(X509 *cert, struct verdict *verdict);
+/* That of the signer, and when it signed. */
 void	 message_describe(struct judgement *j);
 
 #endif

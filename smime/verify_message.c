@@ -201,28 +201,33 @@ message_time(struct judgement *j)
 /* --------------------------------------------------------- description --- */
 
 void
-message_describe(struct judgement *j)
+cert_describe(X509 *cert, struct verdict *verdict)
 {
-	struct verdict *verdict = j->verdict;
-	const struct known *known = j->signer->known;
-	const X509_NAME *issuer = X509_get_issuer_name(known->cert);
-	bool bad;
+	const X509_NAME *issuer = X509_get_issuer_name(cert);
 
 	verdict->has_signer = true;
-	cert_each_email(known->cert, keep_first, verdict);
-	cert_serial(known->cert, verdict->serial, sizeof(verdict->serial));
-	cert_issuer(known->cert, verdict->issuer, sizeof(verdict->issuer));
-	cert_common_name(known->cert, verdict->common_name,
+	cert_each_email(cert, keep_first, verdict);
+	cert_serial(cert, verdict->serial, sizeof(verdict->serial));
+	cert_issuer(cert, verdict->issuer, sizeof(verdict->issuer));
+	cert_common_name(cert, verdict->common_name,
 	    sizeof(verdict->common_name));
-	cert_name_entry(X509_get_subject_name(known->cert),
-	    NID_organizationName, verdict->organisation,
-	    sizeof(verdict->organisation));
+	cert_name_entry(X509_get_subject_name(cert), NID_organizationName,
+	    verdict->organisation, sizeof(verdict->organisation));
 	cert_name_entry(issuer, NID_commonName, verdict->issuer_name,
 	    sizeof(verdict->issuer_name));
 	if (verdict->issuer_name[0] == '\0')
 		cert_name_entry(issuer, NID_organizationName,
 		    verdict->issuer_name, sizeof(verdict->issuer_name));
-	memcpy(verdict->fingerprint, known->hash, sizeof(known->hash));
-	verdict->not_after = cert_not_after(known->cert);
-	verdict->signing_time = attributes_time(j->signer->info, &bad);
+	verdict->not_after = cert_not_after(cert);
+}
+
+void
+message_describe(struct judgement *j)
+{
+	const struct known *known = j->signer->known;
+	bool bad;
+
+	cert_describe(known->cert, j->verdict);
+	memcpy(j->verdict->fingerprint, known->hash, sizeof(known->hash));
+	j->verdict->signing_time = attributes_time(j->signer->info, &bad);
 }

@@ -316,8 +316,8 @@ rule_usage(struct judgement *j)
 	return known->trusted ? VERIFY_GOOD : cert_judge_usage(known->cert);
 }
 
-static enum verify_reason
-of_problem(const struct trust_result *path)
+enum verify_reason
+path_reason(const struct trust_result *path)
 {
 	switch (path->problem) {
 	case CERT_OK:
@@ -356,7 +356,7 @@ rule_chain(struct judgement *j)
 	    j->settings->now, &j->path, &err);
 	sk_X509_pop_free(extra, X509_free);
 	snprintf(j->detail, sizeof(j->detail), "%.199s", err.text);
-	return rc != 0 ? VERIFY_FAULT : of_problem(&j->path);
+	return rc != 0 ? VERIFY_FAULT : path_reason(&j->path);
 }
 
 /* RFC 8550 6: what was good for something may push others out. */
@@ -371,31 +371,36 @@ remember(struct judgement *j)
 		    j->settings->generation, good ? &j->path : NULL);
 }
 
+/* CRT-04: without a current list nothing is good, or it is said. */
+enum verify_reason
+revocation_reason(enum revocation found, bool soft)
+{
+	switch (found) {
+	case REVOCATION_GOOD:
+		return VERIFY_GOOD;
+	case REVOCATION_REVOKED:
+		return VERIFY_REVOKED;
+	case REVOCATION_STALE:
+		return soft ? VERIFY_GOOD : VERIFY_CRL_STALE;
+	default:
+		return soft ? VERIFY_GOOD : VERIFY_CRL_MISSING;
+	}
+}
+
 enum verify_reason
 rule_revocation(struct judgement *j)
 {
 	enum revocation found = j->signer->known->trusted ? REVOCATION_GOOD :
 	    j->path.revocation;
-	bool soft = j->settings->crl_soft_fail;
+	enum verify_reason reason;
 
 	if (j->verdict != NULL)
 		j->verdict->revocation = found;
 	if (found != REVOCATION_REVOKED)
 		remember(j);
-	switch (found) {
-	case REVOCATION_GOOD:
-		break;
-	case REVOCATION_REVOKED:
-		return VERIFY_REVOKED;
-	case REVOCATION_STALE:
-		if (!soft)
-			return VERIFY_CRL_STALE;
-		break;
-	default:
-		if (!soft)
-			return VERIFY_CRL_MISSING;
-		break;
-	}
+	reason = revocation_reason(found, j->settings->crl_soft_fail);
+	if (reason != VERIFY_GOOD)
+		return reason;
 	if (j->verdict != NULL) {
 		j->verdict->crl_soft_fail = found != REVOCATION_GOOD;
 		j->verdict->validated = true;
