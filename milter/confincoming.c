@@ -7,8 +7,6 @@
 
 #include "conf.h"
 
-#define RULES_MAX	1000
-
 /* The words of RFC 7281 3.1, and what stands for no result at all. */
 static const struct setting_word verdicts[] = {
 	{ "none", INCOMING_IF_NONE }, { "pass", INCOMING_IF_PASS },
@@ -92,15 +90,10 @@ conf_read_incoming(struct conf_reader *reader, config_setting_t *list)
 	struct conf *conf = reader->conf;
 	int i, count = config_setting_length(list);
 
-	if (config_setting_type(list) != CONFIG_TYPE_LIST)
-		return conf_fail(reader, list,
-		    "wrong type; write ( { ... }, { ... } )");
-	if (count > RULES_MAX)
-		return conf_fail(reader, list, "more than %d rules",
-		    RULES_MAX);
-	conf->incoming = calloc((size_t)count + 1, sizeof(*conf->incoming));
+	conf->incoming = conf_list_new(reader, list, CONF_RULES_MAX, "rules",
+	    sizeof(*conf->incoming));
 	if (conf->incoming == NULL)
-		return conf_fail(reader, list, "out of memory");
+		return -1;
 	for (i = 0; i < count; i++) {
 		conf->incoming_count++;
 		if (read_rule(reader, config_setting_get_elem(list,

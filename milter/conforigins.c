@@ -303,15 +303,10 @@ conf_read_origins(struct conf_reader *reader, config_setting_t *list)
 	struct conf *conf = reader->conf;
 	int i, count = config_setting_length(list);
 
-	if (config_setting_type(list) != CONFIG_TYPE_LIST)
-		return conf_fail(reader, list,
-		    "wrong type; write ( { ... }, { ... } )");
-	if (count > ORIGINS_MAX)
-		return conf_fail(reader, list, "more than %d origins",
-		    ORIGINS_MAX);
-	conf->origins = calloc((size_t)count + 1, sizeof(*conf->origins));
+	conf->origins = conf_list_new(reader, list, ORIGINS_MAX, "origins",
+	    sizeof(*conf->origins));
 	if (conf->origins == NULL)
-		return conf_fail(reader, list, "out of memory");
+		return -1;
 	for (i = 0; i < count; i++) {
 		conf->origin_count++;
 		if (read_origin(reader, config_setting_get_elem(list,

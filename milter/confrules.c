@@ -8,7 +8,6 @@
 
 #include "conf.h"
 
-#define RULES_MAX	1000
 #define HEADERS_MAX	50
 #define LARGEST		(1ULL << 60)
 
@@ -270,6 +269,28 @@ conf_read_default_rule(struct conf_reader *reader, config_setting_t *group)
 	return settle_signing(reader, group, rule);
 }
 
+void *
+conf_list_new(struct conf_reader *reader, config_setting_t *list, int max,
+    const char *what, size_t size)
+{
+	int count = config_setting_length(list);
+	void *items;
+
+	if (config_setting_type(list) != CONFIG_TYPE_LIST) {
+		conf_fail(reader, list,
+		    "wrong type; write ( { ... }, { ... } )");
+		return NULL;
+	}
+	if (count > max) {
+		conf_fail(reader, list, "more than %d %s", max, what);
+		return NULL;
+	}
+	/* calloc of nothing may be NULL */
+	if ((items = calloc((size_t)count + 1, size)) == NULL)
+		conf_fail(reader, list, "out of memory");
+	return items;
+}
+
 int
 conf_name_nth(struct conf_reader *reader, config_setting_t *at, size_t index,
     char **name)
@@ -344,15 +365,10 @@ conf_read_rules(struct conf_reader *reader, config_setting_t *list)
 	struct conf *conf = reader->conf;
 	int i, count = config_setting_length(list);
 
-	if (config_setting_type(list) != CONFIG_TYPE_LIST)
-		return conf_fail(reader, list,
-		    "wrong type; write ( { ... }, { ... } )");
-	if (count > RULES_MAX)
-		return conf_fail(reader, list, "more than %d rules",
-		    RULES_MAX);
-	conf->rules = calloc((size_t)count + 1, sizeof(*conf->rules));
+	conf->rules = conf_list_new(reader, list, CONF_RULES_MAX, "rules",
+	    sizeof(*conf->rules));
 	if (conf->rules == NULL)
-		return conf_fail(reader, list, "out of memory");
+		return -1;
 	for (i = 0; i < count; i++) {
 		conf->rule_count++;
 		if (read_rule(reader, config_setting_get_elem(list,

@@ -203,6 +203,16 @@ log_info(const char *fmt, ...)
 }
 
 void
+log_finding(void *arg, bool is_error, const char *text)
+{
+	(void)arg;
+	if (is_error)
+		log_error("%s", text);
+	else
+		log_warning("%s", text);
+}
+
+void
 log_debug(const char *fmt, ...)
 {
 	va_list ap;

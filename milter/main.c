@@ -72,16 +72,6 @@ print_finding(void *arg, bool is_error, const char *text)
 	fprintf(stderr, "%s: %s\n", is_error ? "error" : "warning", text);
 }
 
-static void
-log_finding(void *arg, bool is_error, const char *text)
-{
-	(void)arg;
-	if (is_error)
-		log_error("%s", text);
-	else
-		log_warning("%s", text);
-}
-
 struct tally {
 	size_t	usable;
 	size_t	unusable;

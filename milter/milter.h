@@ -45,6 +45,8 @@ void	 log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A finding of conf_check. */
+void	 log_finding(void *arg, bool is_error, const char *text);
 
 /* -------------------------------------------------------------- conf.c --- */
 

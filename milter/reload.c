@@ -29,16 +29,6 @@ log_restart_setting(void *arg, const char *name)
 	log_warning("reload: %s has changed; this takes a restart", name);
 }
 
-static void
-log_finding(void *arg, bool is_error, const char *text)
-{
-	(void)arg;
-	if (is_error)
-		log_error("%s", text);
-	else
-		log_warning("%s", text);
-}
-
 /* The new configuration, when it is whole and a start with it would work. */
 static struct conf *
 read_new(struct supervisor *s, struct smime_error *err)

@@ -137,20 +137,6 @@ check_spool(struct check_report *report)
 		    conf->spool_dir);
 }
 
-/* The directory part of path, which must hold a '/'. */
-static const char *
-parent_of(const char *path, char *out, size_t size)
-{
-	char *slash;
-
-	snprintf(out, size, "%s", path);
-	slash = strrchr(out, '/');
-	if (slash == NULL)
-		return ".";
-	slash[slash == out] = '\0';
-	return out;
-}
-
 static void
 check_audit(struct check_report *report)
 {
@@ -171,7 +157,7 @@ check_audit(struct check_report *report)
 			check_say(report, LEVEL_OK, "audit.file", "%s",
 			    conf->audit_file);
 	} else if (check_access(report, "audit.file", conf->key_user,
-	    parent_of(conf->audit_file, dir, sizeof(dir)), W_OK | X_OK))
+	    ctl_parent(conf->audit_file, dir, sizeof(dir)), W_OK | X_OK))
 		check_say(report, LEVEL_OK, "audit.file", "%s, made at the "
 		    "first start", conf->audit_file);
 }
@@ -200,7 +186,7 @@ check_socket(struct check_report *report)
 		    conf->socket);
 		return;
 	}
-	dir = parent_of(path, buf, sizeof(buf));
+	dir = ctl_parent(path, buf, sizeof(buf));
 	if (stat(dir, &st) == -1)
 		check_say(report, LEVEL_WARNING, "milter.socket", "the "
 		    "directory %s is not there; systemd makes it by "

@@ -77,6 +77,19 @@ ctl_usage(const struct ctl *ctl)
 	return EX_USAGE;
 }
 
+const char *
+ctl_parent(const char *path, char *out, size_t size)
+{
+	char *slash;
+
+	snprintf(out, size, "%s", path);
+	slash = strrchr(out, '/');
+	if (slash == NULL)
+		return ".";
+	slash[slash == out] = '\0';
+	return out;
+}
+
 char *
 ctl_time(time_t when, char *out, size_t size)
 {

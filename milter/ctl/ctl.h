@@ -68,6 +68,8 @@ int	 ctl_error(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* The running sub-command's usage on stderr; returns EX_USAGE. */
 int	 ctl_usage(const struct ctl *ctl);
+/* The directory that path is in, put into out or "."; borrowed from out. */
+const char *ctl_parent(const char *path, char *out, size_t size);
 /* "2026-11-22T09:30:00Z" (RFC 3339); returns out. */
 #define CTL_TIME_MAX	32
 char	*ctl_time(time_t when, char *out, size_t size);

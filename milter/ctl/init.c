@@ -150,19 +150,6 @@ is_credential(const char *path)
 	    strncmp(path, CREDENTIAL, strlen(CREDENTIAL)) == 0;
 }
 
-static const char *
-parent_of(const char *file, char *out, size_t size)
-{
-	char *slash;
-
-	snprintf(out, size, "%s", file);
-	slash = strrchr(out, '/');
-	if (slash == NULL || slash == out)
-		return "/";
-	*slash = '\0';
-	return out;
-}
-
 /* The passphrase last: it is made only where the rest could be. */
 static size_t
 plan_steps(const struct conf *conf, struct step *steps, char *log_dir,
@@ -185,7 +172,7 @@ plan_steps(const struct conf *conf, struct step *steps, char *log_dir,
 	steps[n++] = (struct step){ "spool", conf->spool_dir, 0700,
 	    conf->user, false };
 	if (conf->audit_file != NULL && conf->audit_file[0] != '\0')
-		steps[n++] = (struct step){ "audit", parent_of(
+		steps[n++] = (struct step){ "audit", ctl_parent(
 		    conf->audit_file, log_dir, log_dir_size), 0750,
 		    conf->key_user, false };
 	if (conf->passphrase_file != NULL &&
