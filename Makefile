@@ -8,7 +8,8 @@
 #   make fuzz         fuzzers for FUZZ_TIME seconds each
 #
 # SANITIZE=address,undefined or SANITIZE=thread builds and checks in a
-# directory of its own.
+# directory of its own; CAGE=open (for valgrind) likewise, without the filters
+# of system calls and files.
 
 PREFIX		?= /usr/local
 SBINDIR		?= $(PREFIX)/sbin
@@ -21,11 +22,12 @@ PKG_CONFIG	?= pkg-config
 CC		?= cc
 AR		?= ar
 SANITIZE	?=
+CAGE		?=
 FUZZ_TIME	?= 600
 FUZZ_CC		?= clang
 
 comma		:= ,
-B		:= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+B		:= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(CAGE),-open)
 
 all: $(B)/sampul-milter $(B)/sampulctl
 
@@ -63,6 +65,9 @@ CRYPTO_CFLAGS	:= $(shell $(PKG_CONFIG) --cflags libcrypto 2>/dev/null)
 CRYPTO_LIBS	:= $(shell $(PKG_CONFIG) --libs libcrypto 2>/dev/null)
 CONFIG_CFLAGS	:= $(shell $(PKG_CONFIG) --cflags libconfig 2>/dev/null)
 CONFIG_LIBS	:= $(shell $(PKG_CONFIG) --libs libconfig 2>/dev/null)
+SECCOMP_LIBS	:= $(shell $(PKG_CONFIG) --libs libseccomp 2>/dev/null)
+SECCOMP_CFLAGS	:= $(if $(SECCOMP_LIBS),-DHAVE_SECCOMP $(shell \
+		   $(PKG_CONFIG) --cflags libseccomp))
 CMOCKA_CFLAGS	= $(shell $(PKG_CONFIG) --cflags cmocka 2>/dev/null)
 CMOCKA_LIBS	= $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 MILTER_LIBS	?= -lmilter
@@ -79,6 +84,7 @@ S_FLAGS		:= $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
 ALL_CFLAGS	= -std=c11 -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED \
 		  -DSAMPUL_SYSCONFDIR='"$(SYSCONFDIR)"' \
 		  $(WARN) $(HARDEN) $(CRYPTO_CFLAGS) $(CONFIG_CFLAGS) \
+		  $(SECCOMP_CFLAGS) $(if $(CAGE),-DSAMPUL_NO_CAGE) \
 		  $(CPPFLAGS) $(CFLAGS) $(S_FLAGS)
 ALL_LDFLAGS	= $(HARDEN_LD) $(LDFLAGS) $(S_FLAGS)
 
@@ -125,10 +131,11 @@ $(B)/libtest.a: $(call obj,$(HELP_SRC)) $(B)/libtest.list
 
 $(B)/sampul-milter: $(B)/obj/milter/main.o $(B)/libcore.a $(B)/libsmime.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CONFIG_LIBS) \
-	    $(CRYPTO_LIBS) -pthread
+	    $(CRYPTO_LIBS) $(SECCOMP_LIBS) -pthread
 
 $(B)/sampulctl: $(B)/obj/milter/ctl/main.o $(B)/libcore.a $(B)/libsmime.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CONFIG_LIBS) $(CRYPTO_LIBS) -pthread
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CONFIG_LIBS) $(CRYPTO_LIBS) \
+	    $(SECCOMP_LIBS) -pthread
 
 # A test may define a function of the product: its own comes first, and the
 # archive's member is then not taken. libtest.a stands before libmilter.
@@ -136,7 +143,7 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/libtest.a $(B)/libcore.a $(B)/libsmim
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $< $(B)/libtest.a $(B)/libcore.a \
 	    $(B)/libtest.a $(B)/libsmime.a $(CMOCKA_LIBS) $(CONFIG_LIBS) \
-	    $(CRYPTO_LIBS) -pthread
+	    $(CRYPTO_LIBS) $(SECCOMP_LIBS) -pthread
 
 # Fuzzers: all sources again, by clang, with coverage.
 FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)

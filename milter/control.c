@@ -149,7 +149,7 @@ control_thread(void *arg)
 	 * connection comes in, and without a supervisor nobody would end us:
 	 * the socket would stay served by a process that never answers.
 	 */
-	sleep(STOP_LIMIT / 1000);
+	(void)poll(NULL, 0, STOP_LIMIT);
 	log_error("did not stop in %d s; ending at once", STOP_LIMIT / 1000);
 	_exit(EX_UNAVAILABLE);
 }
@@ -171,7 +171,7 @@ control_start(int fd, int (*apply)(struct conf *conf, struct smime_error *err),
 	/* signals are for the threads that expect them */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, NULL, control_thread, control);
+	rc = sandbox_thread(&thread, NULL, control_thread, control);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc != 0) {
 		free(control);

@@ -45,6 +45,7 @@ static bool log_stderr = true;
 static bool log_journal;
 static bool log_always;		/* -d was given */
 static int log_fd = -1;		/* to send datagrams from */
+static pid_t log_pid;		/* 0 before log_open */
 
 static const struct sockaddr_un log_name = { .sun_family = AF_UNIX,
 	.sun_path = "/dev/log" };
@@ -72,6 +73,7 @@ void
 log_open(const char *ident, bool to_stderr, enum log_level level)
 {
 	snprintf(log_ident, sizeof(log_ident), "%s", ident);
+	log_pid = getpid();
 	log_stderr = to_stderr;
 	log_journal = to_stderr && stderr_is_journal();
 	log_set_level(level);
@@ -109,7 +111,7 @@ write_line(enum log_level level, const char *text)
 	if (log_journal)
 		snprintf(mark, sizeof(mark), "<%d>", levels[level].priority);
 	len = snprintf(line, sizeof(line), "%s%s[%ld]: %s: %s\n", mark,
-	    log_ident, (long)getpid(), levels[level].word, text);
+	    log_ident, (long)log_pid, levels[level].word, text);
 	if (len <= 0)
 		return;
 	if ((size_t)len >= sizeof(line)) {
@@ -139,7 +141,7 @@ send_line(enum log_level level, const char *text)
 	    "<%d>%.3s %2d %02d:%02d:%02d %s[%ld]: %s%s",
 	    LOG_MAIL | levels[level].priority, months + 3 * tm.tm_mon,
 	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, log_ident,
-	    (long)getpid(), mark, text);
+	    (long)log_pid, mark, text);
 	if (len <= 0)
 		return;
 	if ((size_t)len >= sizeof(line))

@@ -277,7 +277,8 @@ mail_process(struct conf *conf, int control, const struct channels *channels)
 	callbacks_use(&service);
 	drain_watch(&service);
 	if (prepare(conf, &service, channels, &err) == -1 ||
-	    control_start(control, apply, stop, &err) == -1) {
+	    control_start(control, apply, stop, &err) == -1 ||
+	    sandbox_serve(SANDBOX_MAIL, &err) == -1) {
 		log_error("%s", err.text);
 		return EX_UNAVAILABLE;
 	}

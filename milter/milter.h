@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -524,7 +525,8 @@ bool	 channel_pool_worn(struct channel_pool *pool);
 
 /* ---------------------------------------------------------- sandbox.c --- */
 
-enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_MAIL, SANDBOX_KEYS };
+enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_MAIL, SANDBOX_KEYS,
+	SANDBOX_ROLES };
 
 /* No core dumps, not dumpable, no_new_privs. */
 int	 sandbox_harden(struct smime_error *err);
@@ -533,9 +535,31 @@ int	 sandbox_harden(struct smime_error *err);
 int	 sandbox_drop(const char *user, struct smime_error *err);
 /* Locks memory now and in future (MCL_ONFAULT); -1 when it may not. */
 int	 sandbox_lock_memory(struct smime_error *err);
-/* Last step before serving: all that the role does not need is closed. */
+/*
+ * Before any thread is made: limits, and the files that the role does not need
+ * are out of reach. What libraries read from files, they have read by then.
+ */
 int	 sandbox_enter(enum sandbox_role role, const struct conf *conf,
 	    struct smime_error *err);
+/*
+ * The last step before serving, when the threads are there: of system calls
+ * only the role's are left, in all threads.
+ */
+int	 sandbox_serve(enum sandbox_role role, struct smime_error *err);
+/*
+ * pthread_create(3) that returns when the new thread runs. What the C library
+ * does before that needs calls which the filter may lack, and it ends the
+ * process where they fail: threads are made by this before sandbox_serve.
+ */
+int	 sandbox_thread(pthread_t *thread, const pthread_attr_t *attr,
+	    void *(*run)(void *arg), void *arg);
+/* geteuid(2), which is out of reach by and by. */
+uid_t	 sandbox_uid(void);
+/* Whether a set that was started with one configuration can serve by another:
+ * its processes reach the same files. */
+bool	 sandbox_fits(const struct conf *now, const struct conf *next);
+/* How many system calls are left to a role that serves; 0: no filter. */
+unsigned sandbox_call_count(enum sandbox_role role);
 
 /* -------------------------------------------------------- supervise.c --- */
 

@@ -114,7 +114,7 @@ take(struct supervisor *s, struct conf *fresh)
 
 	conf_each_restart(former, fresh, log_restart_setting, NULL);
 	s->conf = fresh;
-	if (s->state == RUNNING && !set_fits(&s->set, fresh))
+	if (s->state == RUNNING && !set_fits(&s->set, former, fresh))
 		supervise_renew(s, former);
 	else
 		conf_unref(former);
@@ -133,7 +133,8 @@ supervise_reload(struct supervisor *s)
 	    (long long)supervise_now() * 1000);
 	fresh = read_new(s, &err);
 	if (fresh != NULL && s->state == RUNNING &&
-	    set_fits(&s->set, fresh) && hand_to_all(s, fresh, &err) == -1) {
+	    set_fits(&s->set, s->conf, fresh) &&
+	    hand_to_all(s, fresh, &err) == -1) {
 		conf_unref(fresh);
 		fresh = NULL;
 	}

@@ -2,9 +2,8 @@
  * sandbox.c - users, limits, and what else narrows a process down.
  *
  * Rights go in steps: harden (everybody, at the start), drop (root, once the
- * socket or the passphrase is open), enter (last, before serving). What is
- * done today works on every Linux of these years; filters of system calls and
- * of the file system are to stand in sandbox_enter, one for each role.
+ * socket or the passphrase is open), enter (files, before threads are made),
+ * serve (system calls, when they are there).
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,15 +13,19 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "milter.h"
+#include "sandbox.h"
 
 /* Room that the locked key process must have: code, heaps, stacks, cache. */
 #define LOCK_ROOM	((rlim_t)1024 * 1024 * 1024)
 #define LAST_CAPABILITY	63
+
+static atomic_long own_uid = -1;	/* effective, once that is for good */
 
 int
 sandbox_harden(struct smime_error *err)
@@ -170,7 +173,76 @@ sandbox_enter(enum sandbox_role role, const struct conf *conf,
 {
 	if (role == SANDBOX_MAIL)
 		allow_descriptors(conf);
-	if (role != SANDBOX_SUPERVISOR && rearm(err) == -1)
+	if (role == SANDBOX_SUPERVISOR) {
+		if (!calls_can_close())
+			log_warning("this build has no filter of system "
+			    "calls: %s", SANDBOX_OPEN ?
+			    "it is one for tests" : "libseccomp was missing");
+		return sandbox_harden(err) == -1 ? -1 :
+		    calls_close(role, err);
+	}
+	smime_load();
+	own_uid = (long)geteuid();
+	if (rearm(err) == -1 || sandbox_harden(err) == -1)
 		return -1;
-	return sandbox_harden(err);
+	return files_close(role, conf, err);
+}
+
+int
+sandbox_serve(enum sandbox_role role, struct smime_error *err)
+{
+	return calls_close(role, err);
+}
+
+struct beginning {
+	void	*(*run)(void *arg);
+	void	*arg;
+	sem_t	 begun;
+};
+
+static void *
+begin(void *arg)
+{
+	struct beginning *beginning = arg;
+	void *(*run)(void *) = beginning->run;
+
+	arg = beginning->arg;
+	sem_post(&beginning->begun);	/* and it is gone */
+	return run(arg);
+}
+
+int
+sandbox_thread(pthread_t *thread, const pthread_attr_t *attr,
+    void *(*run)(void *arg), void *arg)
+{
+	struct beginning beginning = { .run = run, .arg = arg };
+	int rc;
+
+	if (sem_init(&beginning.begun, 0, 0) == -1)
+		return errno;
+	rc = pthread_create(thread, attr, begin, &beginning);
+	while (rc == 0 && sem_wait(&beginning.begun) == -1)
+		continue;
+	sem_destroy(&beginning.begun);
+	return rc;
+}
+
+uid_t
+sandbox_uid(void)
+{
+	long known = own_uid;
+
+	return known >= 0 ? (uid_t)known : geteuid();
+}
+
+bool
+sandbox_fits(const struct conf *now, const struct conf *next)
+{
+	return files_same(now, next);
+}
+
+unsigned
+sandbox_call_count(enum sandbox_role role)
+{
+	return calls_count(role);
 }

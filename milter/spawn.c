@@ -72,14 +72,15 @@ is_wanted(unsigned which, const struct conf *conf)
 }
 
 bool
-set_fits(const struct process_set *set, const struct conf *conf)
+set_fits(const struct process_set *set, const struct conf *now,
+    const struct conf *next)
 {
 	unsigned which;
 
 	for (which = 0; which < kind_count; which++)
-		if (is_wanted(which, conf) != set->children[which].wanted)
+		if (is_wanted(which, next) != set->children[which].wanted)
 			return false;
-	return true;
+	return sandbox_fits(now, next);
 }
 
 static int

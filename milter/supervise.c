@@ -219,7 +219,8 @@ became_ready(struct supervisor *s, struct child *child)
 void
 supervise_renew(struct supervisor *s, struct conf *former)
 {
-	log_info("reload: other processes are wanted; all are started anew");
+	log_info("reload: other processes or files are wanted; all processes "
+	    "are started anew");
 	conf_unref(s->former);
 	s->former = former;
 	s->renewing = true;

@@ -84,8 +84,10 @@ int	 set_start(struct process_set *set, unsigned which, struct conf *conf,
 	    struct smime_error *err);
 /* Closes what is left of channels and control sockets. */
 void	 set_close(struct process_set *set);
-/* Whether conf wants the very kinds that the set was opened with. */
-bool	 set_fits(const struct process_set *set, const struct conf *conf);
+/* Whether a set that was opened with one configuration can serve by another:
+ * it wants the very same kinds, and they need no other files. */
+bool	 set_fits(const struct process_set *set, const struct conf *now,
+	    const struct conf *next);
 
 /* ----------------------------------------------------------- control.c --- */
 

@@ -55,6 +55,12 @@ int	 smime_error_crypto(struct smime_error *err, const char *fmt, ...)
  */
 char	*smime_printable(const void *text, size_t len, char *out, size_t size);
 
+/*
+ * Has libcrypto read now what it would read from files when it first needs it;
+ * for programs that will not be able to open them later. May be called again.
+ */
+void	 smime_load(void);
+
 /* ------------------------------------------------------------ headers --- */
 
 /*

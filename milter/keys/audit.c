@@ -46,7 +46,7 @@ give_away(int fd, const char *path, const char *key_user,
 	struct passwd pw, *found = NULL;
 	char buf[4096];
 
-	if (geteuid() != 0 || key_user == NULL || key_user[0] == '\0')
+	if (sandbox_uid() != 0 || key_user == NULL || key_user[0] == '\0')
 		return 0;
 	if (getpwnam_r(key_user, &pw, buf, sizeof(buf), &found) != 0 ||
 	    found == NULL)

@@ -12,7 +12,9 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,6 +31,7 @@
  */
 #define THREAD_STACK	(256 * 1024)
 #define DAY		86400
+#define STOP_LIMIT_MS	5000	/* for requests at work */
 
 static struct {
 	pthread_mutex_t	 lock;
@@ -38,6 +41,8 @@ static struct {
 	pthread_mutex_t	 change;	/* held by who makes another one */
 	struct secret	 secret;	/* guarded by it */
 	struct channels	 channels;	/* to the mail process */
+	atomic_uint	 busy;		/* threads with a request */
+	atomic_bool	 stopping;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER,
     .change = PTHREAD_MUTEX_INITIALIZER };
 
@@ -270,6 +275,9 @@ serve_one(struct server *server)
 
 	memset(&answer, 0, sizeof(answer));
 	n = receive(server);
+	atomic_fetch_add(&process.busy, 1);
+	if (atomic_load(&process.stopping))
+		return -1;
 	if (n == 0 || (n == -1 && errno == ECONNRESET))
 		return -1;
 	if (n == -1) {
@@ -294,8 +302,9 @@ serve(void *arg)
 	struct server *server = arg;
 
 	while (serve_one(server) == 0)
-		;
-	shutdown(server->fd, SHUT_RDWR);
+		atomic_fetch_sub(&process.busy, 1);
+	close(server->fd);
+	atomic_fetch_sub(&process.busy, 1);
 	return NULL;
 }
 
@@ -410,14 +419,20 @@ keyd_passphrase(const char *text, size_t len, bool done,
 	return rc;
 }
 
-/* The supervisor is gone: threads finish the request they have, then end. */
+/*
+ * The supervisor is gone: requests at work are finished, and the process ends.
+ * Nothing wakes a thread that waits for the next one.
+ */
 static void
 stop(void)
 {
-	size_t i;
+	unsigned i;
 
-	for (i = 0; i < process.channels.count; i++)
-		shutdown(process.channels.fds[i], SHUT_RD);
+	atomic_store(&process.stopping, true);
+	for (i = 0; i < STOP_LIMIT_MS / 10 && atomic_load(&process.busy) > 0;
+	    i++)
+		(void)poll(NULL, 0, 10);
+	_exit(EX_OK);
 }
 
 /* As root: what the unprivileged user may not read or make. */
@@ -456,7 +471,7 @@ start_threads(struct server *servers, struct smime_error *err)
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
 	for (i = 0; i < process.channels.count; i++) {
 		servers[i].fd = process.channels.fds[i];
-		rc = pthread_create(&servers[i].thread, &attr, serve,
+		rc = sandbox_thread(&servers[i].thread, &attr, serve,
 		    &servers[i]);
 		if (rc != 0) {
 			errno = rc;
@@ -479,7 +494,8 @@ key_process(struct conf *conf, int control, const struct channels *channels)
 	if (servers == NULL || prepare(conf_ref(conf), &err) != 0 ||
 	    start_threads(servers, &err) != 0 ||
 	    unlockd_start(process.vault, &err) != 0 ||
-	    control_start(control, apply, stop, &err) != 0) {
+	    control_start(control, apply, stop, &err) != 0 ||
+	    sandbox_serve(SANDBOX_KEYS, &err) != 0) {
 		log_error("the key process cannot start: %s",
 		    servers == NULL ? "out of memory" : err.text);
 		return EX_UNAVAILABLE;

@@ -29,8 +29,8 @@ owners_init(struct owners *owners, const char *key_user)
 
 	owners->count = 0;
 	owners->uid[owners->count++] = 0;
-	owners->uid[owners->count++] = geteuid();
-	if (geteuid() != 0 || key_user == NULL || key_user[0] == '\0')
+	owners->uid[owners->count++] = sandbox_uid();
+	if (sandbox_uid() != 0 || key_user == NULL || key_user[0] == '\0')
 		return;
 	if (getpwnam_r(key_user, &pw, buf, sizeof(buf), &found) == 0 &&
 	    found != NULL)

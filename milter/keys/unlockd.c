@@ -186,7 +186,7 @@ is_member(const struct client *client, gid_t gid)
 static bool
 is_root(const struct client *client)
 {
-	return client->cred.uid == 0 || client->cred.uid == geteuid();
+	return client->cred.uid == 0 || client->cred.uid == sandbox_uid();
 }
 
 static bool
@@ -634,7 +634,7 @@ unlockd_start(struct vault *vault, struct smime_error *err)
 	    pthread_attr_init(&attr) != 0)
 		return smime_error_setx(err, "out of memory");
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	rc = pthread_create(&thread, &attr, serve, NULL);
+	rc = sandbox_thread(&thread, &attr, serve, NULL);
 	pthread_attr_destroy(&attr);
 	if (rc != 0) {
 		errno = rc;

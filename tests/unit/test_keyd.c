@@ -65,6 +65,27 @@ sandbox_enter(enum sandbox_role role, const struct conf *conf,
 	return 0;
 }
 
+int
+sandbox_serve(enum sandbox_role role, struct smime_error *err)
+{
+	if (role != SANDBOX_KEYS || step_count != 3)
+		return smime_error_setx(err, "served before it was closed");
+	return 0;
+}
+
+int
+sandbox_thread(pthread_t *thread, const pthread_attr_t *attr,
+    void *(*run)(void *arg), void *arg)
+{
+	return pthread_create(thread, attr, run, arg);
+}
+
+uid_t
+sandbox_uid(void)
+{
+	return geteuid();
+}
+
 /* What the test holds of a running key process. */
 struct running {
 	pid_t	 pid;

@@ -53,6 +53,12 @@ log_debug(const char *fmt, ...)
 	(void)fmt;
 }
 
+int
+log_descriptor(void)
+{
+	return -1;
+}
+
 void
 log_set_level(enum log_level level)
 {

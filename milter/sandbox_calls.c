@@ -1,0 +1,305 @@
+/*
+ * sandbox_calls.c - the system calls that each process may still make.
+ *
+ * A call that is not on the list answers ENOSYS, as an older kernel would: the
+ * C library and libcrypto try newer calls and fall back to what they know by
+ * that answer, so an update of theirs degrades and does not end the mail of a
+ * government. What is refused that way is a fault of ours to the caller, and
+ * by that a temporary failure.
+ *
+ * What only an intruder would call ends the process at once: the supervisor
+ * sees it die of SIGSYS, says so, and starts a new set.
+ *
+ * Arguments are looked at where a number suffices. Paths cannot be seen here;
+ * they are for Landlock and for the users.
+ */
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+
+#include "sandbox.h"
+
+#ifdef HAVE_SECCOMP
+#include <seccomp.h>
+
+enum {
+	K = 1 << SANDBOX_KEYS,
+	M = 1 << SANDBOX_MAIL
+};
+
+/* What an argument must be; see limited(). */
+enum limit {
+	ANY,
+	TO_PEER,	/* to whom the socket is connected, or to the log */
+	PLAIN_OPEN,	/* to read, to append, or a new file of our own */
+	NO_CODE,	/* memory that is never executed */
+	A_THREAD,	/* not a process */
+	PLAIN_FCNTL	/* nothing that undoes O_APPEND, nothing on others */
+};
+
+struct call {
+	const char	*name;
+	const char	*instead;	/* on machines without that one */
+	unsigned	 roles;
+	enum limit	 limit;
+};
+
+/* The key process: 25 at most, once it serves. */
+static const struct call allowed[] = {
+	/* over the descriptors that are there */
+	{ "recvfrom", NULL, K | M, ANY },
+	{ "sendto", NULL, K | M, TO_PEER },
+	{ "read", NULL, K | M, ANY },
+	{ "write", NULL, K | M, ANY },
+	{ "close", NULL, K | M, ANY },
+	{ "fcntl", NULL, K | M, PLAIN_FCNTL },
+	{ "poll", "ppoll", K | M, ANY },
+	{ "accept4", NULL, K | M, ANY },
+	{ "getsockopt", NULL, K | M, ANY },
+	{ "writev", NULL, M, ANY },
+	{ "setsockopt", NULL, M, ANY },
+	{ "dup3", NULL, M, ANY },
+	{ "pipe2", NULL, M, ANY },
+	{ "statx", NULL, M, ANY },
+	/* files; an older C library has fstat, as have those from 2.39 on */
+	{ "openat", NULL, K | M, PLAIN_OPEN },
+	{ "newfstatat", NULL, K | M, ANY },
+	{ "fstat", NULL, K | M, ANY },
+	{ "readlink", "readlinkat", K | M, ANY },
+	{ "getdents64", NULL, K | M, ANY },
+	{ "pread64", NULL, M, ANY },
+	{ "pwrite64", NULL, M, ANY },
+	{ "lseek", NULL, M, ANY },
+	{ "ftruncate", NULL, M, ANY },
+	{ "unlink", "unlinkat", M, ANY },
+	/* memory */
+	{ "mmap", NULL, K | M, NO_CODE },
+	{ "mprotect", NULL, K | M, NO_CODE },
+	{ "munmap", NULL, K | M, ANY },
+	/* the C library does not notice that this one fails */
+	{ "brk", NULL, K | M, ANY },
+	{ "madvise", NULL, M, ANY },
+	{ "mremap", NULL, M, ANY },
+	/* threads; libmilter has one for each connection */
+	{ "futex", NULL, K | M, ANY },
+	{ "exit", NULL, K | M, ANY },
+	{ "clone", NULL, M, A_THREAD },
+	{ "set_robust_list", NULL, M, ANY },
+	{ "rseq", NULL, M, ANY },
+	{ "sched_yield", NULL, M, ANY },
+	/* the rest */
+	{ "exit_group", NULL, K | M, ANY },
+	{ "rt_sigprocmask", NULL, K | M, ANY },
+	{ "restart_syscall", NULL, K | M, ANY },
+	{ "clock_gettime", NULL, K | M, ANY },
+	{ "getrandom", NULL, K | M, ANY },
+	{ "rt_sigaction", NULL, M, ANY },
+	{ "rt_sigreturn", NULL, M, ANY },
+	{ "rt_sigtimedwait", NULL, M, ANY },
+	{ "clock_nanosleep", NULL, M, ANY },
+};
+#define ALLOWED	(sizeof(allowed) / sizeof(allowed[0]))
+
+/* Never ours, in no process: what the supervisor refuses, its children lack
+ * from their first moment. */
+static const char *const intruders[] = {
+	"execve", "execveat", "ptrace", "process_vm_readv",
+	"process_vm_writev", "pidfd_getfd", "bpf", "perf_event_open",
+	"userfaultfd", "io_uring_setup", "add_key", "keyctl", "request_key",
+	"init_module", "finit_module", "delete_module", "kexec_load",
+	"kexec_file_load", "mount", "umount2", "pivot_root", "move_mount",
+	"open_tree", "fsopen", "unshare", "setns", "swapon", "swapoff",
+	"reboot", "settimeofday", "clock_settime", "personality", "iopl",
+	"ioperm", "open_by_handle_at", "quotactl", "acct"
+};
+#define INTRUDERS	(sizeof(intruders) / sizeof(intruders[0]))
+
+/* The number on this machine, by the one name or the other; negative none. */
+static int
+number_of(const struct call *call)
+{
+	int number = seccomp_syscall_resolve_name(call->name);
+
+	if (number < 0 && call->instead != NULL)
+		number = seccomp_syscall_resolve_name(call->instead);
+	return number;
+}
+
+unsigned
+calls_count(enum sandbox_role role)
+{
+	unsigned count = 0;
+	size_t i;
+
+	for (i = 0; i < ALLOWED; i++)
+		if ((allowed[i].roles & 1U << role) != 0 &&
+		    number_of(&allowed[i]) >= 0)
+			count++;
+	return count;
+}
+
+#define MASKED(arg, mask, value)	\
+	SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, mask, value)
+#define IS(arg, value)			SCMP_CMP(arg, SCMP_CMP_EQ, value)
+#define ALLOW(...)	seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, __VA_ARGS__)
+
+/*
+ * To read; the key process to append to its trail besides, and the mail process
+ * to make a spool file that was not there (O_TMPFILE has O_EXCL too).
+ */
+static int
+allow_open(scmp_filter_ctx ctx, int number, enum sandbox_role role)
+{
+	int rc;
+
+	rc = ALLOW(1, MASKED(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+	if (rc == 0 && role == SANDBOX_KEYS)
+		rc = ALLOW(1, MASKED(2, O_ACCMODE | O_APPEND | O_TRUNC,
+		    O_WRONLY | O_APPEND));
+	else if (rc == 0)
+		rc = ALLOW(1, MASKED(2, O_ACCMODE | O_EXCL,
+		    O_RDWR | O_EXCL));
+	return rc;
+}
+
+static int
+allow_fcntl(scmp_filter_ctx ctx, int number, enum sandbox_role role)
+{
+	static const struct {
+		int		command;
+		unsigned	roles;
+	} commands[] = {
+		{ F_GETFD, M | K }, { F_SETFD, M | K }, { F_GETFL, M | K },
+		{ F_DUPFD_CLOEXEC, M | K }, { F_SETFL, M }
+	};
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if ((commands[i].roles & 1U << role) != 0)
+			rc = ALLOW(1, IS(1, (scmp_datum_t)commands[i].command));
+	return rc;
+}
+
+/*
+ * The log's socket alone is not connected, and may name its receiver; with all
+ * others there is none to be named.
+ */
+static int
+allow_send(scmp_filter_ctx ctx, int number)
+{
+	int rc, fd = log_descriptor();
+
+	rc = ALLOW(1, IS(4, 0));
+	if (rc == 0 && fd != -1)
+		rc = ALLOW(1, IS(0, (scmp_datum_t)fd));
+	return rc;
+}
+
+static int
+allow(scmp_filter_ctx ctx, const struct call *call, enum sandbox_role role)
+{
+	int number = number_of(call);
+
+	if (number < 0)
+		return 0;
+	switch (call->limit) {
+	case TO_PEER:
+		return allow_send(ctx, number);
+	case PLAIN_OPEN:
+		return allow_open(ctx, number, role);
+	case PLAIN_FCNTL:
+		return allow_fcntl(ctx, number, role);
+	case NO_CODE:
+		return ALLOW(1, MASKED(2, PROT_EXEC, 0));
+	case A_THREAD:
+		return ALLOW(1, MASKED(0, CLONE_THREAD, CLONE_THREAD));
+	case ANY:
+		break;
+	}
+	return ALLOW(0);
+}
+
+static int
+fill(scmp_filter_ctx ctx, enum sandbox_role role)
+{
+	const bool is_caged = role != SANDBOX_SUPERVISOR;
+	size_t i;
+	int number, rc = 0;
+
+	for (i = 0; rc == 0 && i < INTRUDERS; i++) {
+		number = seccomp_syscall_resolve_name(intruders[i]);
+		if (number >= 0)
+			rc = seccomp_rule_add(ctx, is_caged ?
+			    SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM),
+			    number, 0);
+	}
+	for (i = 0; rc == 0 && is_caged && i < ALLOWED; i++)
+		if ((allowed[i].roles & 1U << role) != 0)
+			rc = allow(ctx, &allowed[i], role);
+	return rc;
+}
+
+bool
+calls_can_close(void)
+{
+	return !SANDBOX_OPEN;
+}
+
+int
+calls_close(enum sandbox_role role, struct smime_error *err)
+{
+	const uint32_t fallback = role == SANDBOX_SUPERVISOR ? SCMP_ACT_ALLOW :
+	    SCMP_ACT_ERRNO(ENOSYS);
+	scmp_filter_ctx ctx;
+	int rc;
+
+	if (SANDBOX_OPEN)
+		return 0;
+	if ((ctx = seccomp_init(fallback)) == NULL)
+		return smime_error_setx(err, "no filter of system calls can "
+		    "be made");
+	rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
+	    SCMP_ACT_KILL_PROCESS);
+	if (rc == 0)
+		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* a tree instead of a list; libseccomp before 2.5 has the list */
+	if (rc == 0)
+		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (rc == 0)
+		rc = fill(ctx, role);
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	if (rc == 0)
+		return 0;
+	errno = -rc;
+	return smime_error_set(err, "the filter of system calls");
+}
+
+#else	/* without libseccomp */
+
+bool
+calls_can_close(void)
+{
+	return false;
+}
+
+int
+calls_close(enum sandbox_role role, struct smime_error *err)
+{
+	(void)role;
+	(void)err;
+	return 0;
+}
+
+unsigned
+calls_count(enum sandbox_role role)
+{
+	(void)role;
+	return 0;
+}
+
+#endif
