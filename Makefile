@@ -186,16 +186,19 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MILTER_LIBS) $(CRYPTO_LIBS) -pthread
 
 MAN8		:= milter/sampul-milter.8 milter/ctl/sampulctl.8
+MAN7		:= milter/keys/sampul-custody.7
 MAN5		:= milter/sampul.conf.5 milter/keys/sampul-keystore.5 \
 		   milter/sampul-verified-sender.5
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 \
+	    $(DESTDIR)$(MANDIR)/man7 \
 	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/sampul \
 	    $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 0755 $(B)/sampul-milter $(B)/sampulctl \
 	    $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 0644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
 	$(INSTALL) -m 0644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 0644 README INSTALL NEWS $(DESTDIR)$(DOCDIR)
 	cp -R conf contrib $(DESTDIR)$(DOCDIR)
@@ -206,6 +209,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/sampul-milter $(DESTDIR)$(SBINDIR)/sampulctl
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(MAN7)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -rf $(DESTDIR)$(DOCDIR)
 

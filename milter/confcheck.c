@@ -205,6 +205,7 @@ check_passphrase(struct checker *checker)
 {
 	const struct conf *conf = checker->conf;
 	const char *file = conf->passphrase_file;
+	char next[4096];
 	struct stat st;
 
 	if (conf->insecure_unencrypted_keys)
@@ -230,6 +231,11 @@ check_passphrase(struct checker *checker)
 	else if (st.st_mode & 077)
 		finding(checker, true, "keystore.passphrase_file: %s is open "
 		    "to group or others; chmod 0400", file);
+	if (snprintf(next, sizeof(next), "%s.new", file) < (int)sizeof(next) &&
+	    stat(next, &st) == 0)
+		finding(checker, false, "keystore.passphrase_file: %s is "
+		    "there: a change of the passphrase was not finished; run "
+		    "\"sampulctl rekey\"", next);
 }
 
 static void

@@ -236,6 +236,25 @@ passphrase_remedy(const struct conf *conf)
 	    "with \"sampulctl init\"";
 }
 
+static void
+check_next_passphrase(struct check_report *report)
+{
+	struct smime_error err = { "" };
+	char *next = NULL;
+	size_t len = 0;
+
+	if (keystore_next_passphrase(report->ctl->conf, &next, &len,
+	    &err) == 0 && next != NULL)
+		check_say(report, LEVEL_WARNING, "keystore.passphrase_file",
+		    "a change of the passphrase was not finished: run "
+		    "\"sampulctl rekey\"");
+	else if (err.text[0] != '\0' &&
+	    report->ctl->conf->passphrase_file[0] == '/')
+		check_say(report, LEVEL_ERROR, "keystore.passphrase_file",
+		    "%s", err.text);
+	OPENSSL_clear_free(next, len);
+}
+
 void
 check_passphrase(struct check_report *report)
 {
@@ -261,4 +280,5 @@ check_passphrase(struct check_report *report)
 		check_say(report, LEVEL_OK, "keystore.passphrase_file", "%s",
 		    conf->passphrase_file);
 	OPENSSL_clear_free(passphrase, len);
+	check_next_passphrase(report);
 }

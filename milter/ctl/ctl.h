@@ -39,6 +39,7 @@ int	 cmd_import(struct ctl *ctl, int argc, char **argv);
 int	 cmd_suspend(struct ctl *ctl, int argc, char **argv);
 int	 cmd_resume(struct ctl *ctl, int argc, char **argv);
 int	 cmd_destroy(struct ctl *ctl, int argc, char **argv);
+int	 cmd_rekey(struct ctl *ctl, int argc, char **argv);
 int	 cmd_unlock(struct ctl *ctl, int argc, char **argv);
 int	 cmd_lock(struct ctl *ctl, int argc, char **argv);
 int	 cmd_status(struct ctl *ctl, int argc, char **argv);

@@ -46,6 +46,9 @@ int	 folder_remove(const struct folder *folder, const char *name,
 int	 folder_wipe(const struct folder *folder, const char *name,
 	    bool *linked, struct smime_error *err);
 
+/* An open file's first octets, where they lie; -1 with errno. */
+int	 folder_overwrite(int fd, off_t size);
+
 /* ------------------------------------------------------------ asking.c --- */
 
 /*

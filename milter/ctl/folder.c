@@ -236,8 +236,8 @@ folder_remove(const struct folder *folder, const char *name,
 }
 
 /* Random octets, then nothing: no pattern that a file system could elide. */
-static int
-overwrite(int fd, off_t size)
+int
+folder_overwrite(int fd, off_t size)
 {
 	unsigned char noise[4096];
 	off_t done;
@@ -277,7 +277,7 @@ folder_wipe(const struct folder *folder, const char *name, bool *linked,
 	}
 	if (st.st_nlink > 1)
 		*linked = true;
-	if (overwrite(fd, st.st_size) == -1) {
+	if (folder_overwrite(fd, st.st_size) == -1) {
 		smime_error_set(err, "cannot wipe %s/%s", folder->shown,
 		    name);
 		close(fd);

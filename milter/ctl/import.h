@@ -58,6 +58,8 @@ struct placement {
 	char			 folder[128];	/* receives the name */
 };
 
+/* place.c: how much work guessing a passphrase of this length must be. */
+int	 passphrase_iterations(size_t len);
 /* place.c: all or nothing; returns an exit status after saying why. */
 int	 place_entry(const struct conf *conf, struct placement *placement);
 

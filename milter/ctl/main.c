@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	    "take that back" },
 	{ "destroy", cmd_destroy, "[--yes] [--reason text] address serial",
 	    "wipe a private key for good, on record" },
+	{ "rekey", cmd_rekey, "[--new-passphrase-file file] [--offline]",
+	    "change the keystore's passphrase" },
 	{ "unlock", cmd_unlock, "[--fd number] address",
 	    "open a key with its owner's passphrase, for a time" },
 	{ "lock", cmd_lock, "address | --all",

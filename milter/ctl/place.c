@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,11 +35,18 @@
 #define ITERATIONS_SHORT	310000
 #define LONG_PASSPHRASE		32
 
+int
+passphrase_iterations(size_t len)
+{
+	return len < LONG_PASSPHRASE ? ITERATIONS_SHORT : ITERATIONS_LONG;
+}
+
 struct place {
 	const struct conf	*conf;
 	uid_t			 uid;
 	gid_t			 gid;
-	int			 mailbox;	/* descriptors */
+	int			 top;		/* descriptors */
+	int			 mailbox;
 	int			 folder;
 	char			 temporary[32];	/* name; "" none */
 };
@@ -194,8 +202,8 @@ write_key(struct place *place, EVP_PKEY *key)
 	if (len < LONG_PASSPHRASE)
 		ctl_error(0, "the keystore's passphrase is short; \"sampulctl "
 		    "init\" makes a better one");
-	if (key_write(key, passphrase, len, len < LONG_PASSPHRASE ?
-	    ITERATIONS_SHORT : ITERATIONS_LONG, &text, &text_len, &err) != 0)
+	if (key_write(key, passphrase, len, passphrase_iterations(len), &text,
+	    &text_len, &err) != 0)
 		status = ctl_error(EX_SOFTWARE, "%s", err.text);
 	else
 		status = write_file(place, "key.pem", text, text_len, 0600);
@@ -245,21 +253,33 @@ name_folder(struct placement *placement)
 	    serial);
 }
 
+/*
+ * The lock is shared with other imports, and held until the entry is there:
+ * "sampulctl rekey" must know of every key.
+ */
+static int
+open_top(struct place *place)
+{
+	place->top = open(place->conf->keystore_dir, O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+	if (place->top == -1)
+		return ctl_error(EX_NOINPUT, "cannot open the keystore %s: "
+		    "%s; \"sampulctl init\" makes it",
+		    place->conf->keystore_dir, strerror(errno));
+	if (flock(place->top, LOCK_SH | LOCK_NB) == -1)
+		return ctl_error(EX_TEMPFAIL, "the keystore's passphrase is "
+		    "being changed; try again when that is done");
+	return 0;
+}
+
 static int
 open_folders(struct place *place, const struct placement *placement)
 {
 	unsigned char random[8];
 	struct stat st;
-	int top;
 
-	top = open(place->conf->keystore_dir, O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC);
-	if (top == -1)
-		return ctl_error(EX_NOINPUT, "cannot open the keystore %s: "
-		    "%s; \"sampulctl init\" makes it",
-		    place->conf->keystore_dir, strerror(errno));
-	place->mailbox = open_folder(place, top, placement->address, false);
-	close(top);
+	place->mailbox = open_folder(place, place->top, placement->address,
+	    false);
 	if (place->mailbox == -1)
 		return ctl_error(EX_CANTCREAT, "cannot make the folder %s: %s",
 		    placement->address, strerror(errno));
@@ -296,11 +316,13 @@ remove_temporary(struct place *place)
 int
 place_entry(const struct conf *conf, struct placement *placement)
 {
-	struct place place = { conf, 0, 0, -1, -1, "" };
+	struct place place = { conf, 0, 0, -1, -1, -1, "" };
 	int status;
 
 	name_folder(placement);
 	status = find_owner(&place);
+	if (status == 0)
+		status = open_top(&place);
 	if (status == 0)
 		status = open_folders(&place, placement);
 	if (status == 0)
@@ -318,5 +340,7 @@ place_entry(const struct conf *conf, struct placement *placement)
 		close(place.folder);
 	if (place.mailbox != -1)
 		close(place.mailbox);
+	if (place.top != -1)
+		close(place.top);
 	return status;
 }

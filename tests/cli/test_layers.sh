@@ -119,7 +119,7 @@ for file in usr/sbin/sampul-milter usr/sbin/sampulctl \
     usr/share/man/man8/sampul-milter.8 usr/share/man/man8/sampulctl.8 \
     usr/share/man/man5/sampul.conf.5 usr/share/man/man5/sampul-keystore.5 \
     usr/share/man/man5/sampul-verified-sender.5 \
-    usr/share/doc/sampul/INSTALL etc/sampul/sampul.conf; do
+    usr/share/man/man7/sampul-custody.7 usr/share/doc/sampul/INSTALL etc/sampul/sampul.conf; do
 	[ -s "$tmp/root/$file" ]
 	result $? "installs $file"
 done

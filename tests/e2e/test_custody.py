@@ -1,5 +1,6 @@
 """Keys that their owners' passphrases open: the built daemon, its socket, and
 who may do what there."""
+import fcntl
 import grp
 import json
 import os
@@ -7,6 +8,7 @@ import random
 import shutil
 import socket
 import subprocess
+import threading
 
 import harness
 from harness import BUDI, BUILD, NOBODY, SEKRETARIAT, SITI, contains, equal, \
@@ -316,6 +318,102 @@ def no_passphrase_stays_in_memory(site):
                                      name)
     equal(seen, True, "the address was found")
     all_locked(site)
+
+
+class Mail(threading.Thread):
+    """Messages of all these senders, one after the other, until stopped."""
+
+    def __init__(self, site, senders):
+        super().__init__(daemon=True)
+        self.site = site
+        self.senders = senders
+        self.count = 0
+        self.wrong = []
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.is_set():
+            sender = self.senders[self.count % len(self.senders)]
+            answer = send(self.site, sender)
+            if answer != ("accept", True):
+                self.wrong.append((sender, answer))
+            self.count += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join(60)
+        equal(self.wrong, [], "messages that were not signed")
+
+
+@test
+def another_passphrase_of_the_keystore(site):
+    """Changed while mail is signed, broken off now and then; a daemon that
+    starts in the middle reads both."""
+    rng = random.Random(7)
+    senders = ["pegawai%d@dinkes.pekalongankab.go.id" % number
+               for number in range(12)]
+    for sender in senders:
+        site.enrol(sender, "p256")
+    before = rig.read(site.path("passphrase"))
+    done(unlock(site, BUDI))
+    killed = 0
+    with Mail(site, senders + [BUDI, SITI]) as mail:
+        for _ in range(6):
+            rekey = subprocess.Popen(
+                [site.path("bin", "sampulctl"), "-c", site.conf_file,
+                 "rekey"], stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL)
+            try:
+                rekey.wait(rng.uniform(0.01, 0.15))
+            except subprocess.TimeoutExpired:
+                rekey.kill()
+                rekey.wait()
+                killed += 1
+        sent = mail.count
+        contains(done(run(site, "rekey")), "keys changed")
+        rig.wait_until("mail goes on", lambda: mail.count > sent + 30, 60)
+    equal(rig.read(site.path("passphrase")) == before, False, "the same")
+    equal(os.path.exists(site.path("passphrase.new")), False, "left over")
+    contains(site.logged(), "another one is known too")
+    contains(site.logged(), "the new one alone from now on")
+    audited(site, "event=rekey by=root result=done")
+    # as a kill between two keys leaves it, and then a restart
+    os.rename(site.path("passphrase"), site.path("passphrase.new"))
+    rig.write(site.path("passphrase"), before, mode=0o600)
+    contains(site.ctl("check").stdout.decode(), "was not finished")
+    site.stop()
+    site.start()
+    for sender in senders:
+        signs(site, sender)
+    contains(done(run(site, "rekey")), "%d had the new" % (len(senders) + 1))
+    for sender in senders:
+        signs(site, sender)
+    site.stop()
+    site.start()
+    for sender in senders:
+        signs(site, sender)
+        shutil.rmtree(site.path("keystore", sender))
+    print("# killed %d times" % killed)
+
+
+@test
+def imports_wait_for_it(site):
+    """An import would use the old passphrase behind its back."""
+    out = site.certificate(NOBODY, "p256")
+    top = os.open(site.path("keystore"), os.O_RDONLY)
+    try:
+        fcntl.flock(top, fcntl.LOCK_EX)
+        result = site.ctl("import", "--cert", os.path.join(out, "cert.pem"),
+                          "--key", os.path.join(out, "key.pem"), NOBODY,
+                          check=False)
+        equal(result.returncode, os.EX_TEMPFAIL, result.stderr.decode())
+        equal(run(site, "rekey").returncode, os.EX_TEMPFAIL, "rekey")
+    finally:
+        os.close(top)
 
 
 @test

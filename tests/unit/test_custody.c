@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
 
 #include "../../milter/ctl/custody.h"
 #include "store.h"
@@ -66,6 +67,12 @@ renameat(int from_fd, const char *from, int to_fd, const char *to)
 }
 
 int
+rename(const char *from, const char *to)
+{
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int
 unlinkat(int fd, const char *name, int flags)
 {
 	return point() ? -1 : (int)syscall(SYS_unlinkat, fd, name, flags);
@@ -77,7 +84,9 @@ lseek(int fd, off_t offset, int whence)
 	return point() ? -1 : (off_t)syscall(SYS_lseek, fd, offset, whence);
 }
 
-static char conf_file[512];
+#define OLD	"the passphrase as it was, and long enough"
+
+static char conf_file[512], passphrase_file[512], next_file[600];
 
 static void
 write_conf(const char *keystore)
@@ -123,6 +132,8 @@ run(int cut, bool fail, const char *const *words)
 		    cmd_suspend(&ctl, argc, argv) :
 		    strcmp(words[0], "resume") == 0 ?
 		    cmd_resume(&ctl, argc, argv) :
+		    strcmp(words[0], "rekey") == 0 ?
+		    cmd_rekey(&ctl, argc, argv) :
 		    cmd_destroy(&ctl, argc, argv);
 		fflush(NULL);
 		_exit(status);
@@ -175,6 +186,17 @@ why_not(bool *missing)
 	return identity != NULL ? "" : err.text;
 }
 
+static void
+make_locked(const char *name, const char *address, const char *passphrase)
+{
+	char file[512];
+
+	snprintf(file, sizeof(file), "%s", pki_path("wanted"));
+	write_whole(file, passphrase, strlen(passphrase));
+	pki_make("mailbox", address, "p256", pki_path("%s", name), "ok", NULL);
+	pki_make("encrypt", pki_path("%s", name), file, NULL);
+}
+
 static int
 setup(void **state)
 {
@@ -183,6 +205,14 @@ setup(void **state)
 	snprintf(conf_file, sizeof(conf_file), "%s", pki_path("sampul.conf"));
 	pki_make("mailbox", BUDI, "p256", pki_path("one"), "ok", NULL);
 	pki_make("mailbox", BUDI, "p256", pki_path("two"), "ok", NULL);
+	snprintf(passphrase_file, sizeof(passphrase_file), "%s",
+	    pki_path("passphrase"));
+	snprintf(next_file, sizeof(next_file), "%s.new", passphrase_file);
+	make_locked("one-locked", BUDI, OLD);
+	make_locked("two-locked", BUDI, OLD);
+	make_locked("siti-locked", SITI, OLD);
+	make_locked("one-owned", "ani@dinkes.pekalongankab.go.id",
+	    "frasa sandi Ani");
 	return 0;
 }
 
@@ -443,6 +473,184 @@ test_no_record(void **state)
 	rmdir(pki_path("audit.log"));
 }
 
+/* --------------------------------------------------------------- rekey --- */
+
+/* Two mailboxes of three, one key more is its owner's; OLD opens them. */
+static void
+fill(void)
+{
+	char text[1024];
+
+	store_empty();
+	unlink(pki_path("audit.log"));
+	unlink(next_file);
+	store_put(BUDI, "a", "one-locked");
+	store_put(BUDI, "b", "two-locked");
+	store_put(SITI, "a", "siti-locked");
+	store_put("ani@dinkes.pekalongankab.go.id", "a", "one-owned");
+	store_touch("ani@dinkes.pekalongankab.go.id", "a", "owner");
+	write_whole(passphrase_file, OLD "\n", strlen(OLD) + 1);
+	assert_int_equal(chmod(passphrase_file, 0600), 0);
+	snprintf(text, sizeof(text), "passphrase_file = \"%s\";",
+	    passphrase_file);
+	write_conf(text);
+}
+
+static struct conf *
+read_conf(void)
+{
+	struct smime_error err = { "" };
+	struct conf *conf = conf_read(conf_file, &err);
+
+	if (conf == NULL)
+		fail_msg("%s", err.text);
+	return conf;
+}
+
+struct seen {
+	unsigned	usable, locked, other;
+};
+
+static int
+count(void *arg, const struct keystore_entry *entry)
+{
+	struct seen *seen = arg;
+
+	if (entry->state == ENTRY_USABLE && entry->encrypted)
+		seen->usable++;
+	else if (entry->state == ENTRY_LOCKED)
+		seen->locked++;
+	else
+		seen->other++;
+	return 0;
+}
+
+/* Every key opens, by what a daemon that starts now would read; alone: by the
+ * passphrase of the configuration without the next one. */
+static void
+assert_all_open(bool alone, const char *what, int n)
+{
+	struct seen seen = { 0, 0, 0 };
+	struct smime_error err = { "" };
+	struct conf *conf = read_conf();
+	char *passphrase = NULL;
+	struct keystore *store;
+	size_t len = 0;
+
+	if (alone) {
+		assert_int_equal(keystore_passphrase(conf, &passphrase, &len,
+		    &err), 0);
+		store = keystore_open(conf, passphrase, len, &err);
+		OPENSSL_clear_free(passphrase, len);
+	} else {
+		store = keystore_open_conf(conf, &err);
+	}
+	if (store == NULL)
+		fail_msg("%s at %d: %s", what, n, err.text);
+	keystore_each(store, NULL, true, time(NULL), count, &seen, &err);
+	if (seen.usable != 3 || seen.locked != 1 || seen.other != 0)
+		fail_msg("%s at %d: %u usable, %u locked, %u other", what, n,
+		    seen.usable, seen.locked, seen.other);
+	keystore_close(store);
+	conf_unref(conf);
+}
+
+static bool
+passphrase_is(const char *text)
+{
+	size_t len;
+	char *buf = read_whole(passphrase_file, &len);
+	bool is = len >= strlen(text) && memcmp(buf, text, strlen(text)) == 0;
+
+	free(buf);
+	return is;
+}
+
+static void
+test_rekey(void **state)
+{
+	const char *words[] = { "rekey", "--offline", NULL };
+	const char *to_file[] = { "rekey", "--offline",
+	    "--new-passphrase-file", NULL, NULL };
+	char file[512];
+
+	(void)state;
+	fill();
+	assert_int_equal(run_words("rekey", NULL, NULL, NULL), EX_CONFIG);
+	assert_int_equal(run(-1, false, words), 0);
+	assert_false(passphrase_is(OLD));
+	assert_int_equal(access(next_file, F_OK), -1);
+	assert_all_open(true, "by a random one", 0);
+	assert_int_equal(recorded("event=rekey"), 2);
+	assert_int_equal(recorded("result=done reason=\"changed 3, had it 0, "
+	    "owners' 1, failed 0\""), 1);
+	snprintf(file, sizeof(file), "%s", pki_path("wanted"));
+	write_whole(file, OLD "\n", strlen(OLD) + 1);
+	to_file[3] = file;
+	assert_int_equal(run(-1, false, to_file), 0);
+	assert_true(passphrase_is(OLD));
+	assert_all_open(true, "by a given one", 0);
+	/* to itself */
+	assert_int_equal(run(-1, false, to_file), EX_NOINPUT);
+	assert_all_open(true, "by the same", 0);
+}
+
+/* Cut off, or failing from there on, at every point. */
+static void
+test_rekey_cut(void **state)
+{
+	const char *words[] = { "rekey", "--offline", NULL };
+	bool fail;
+	int n, status;
+
+	(void)state;
+	for (fail = false;; fail = true) {
+		for (n = 0; n < POINTS_MAX; n++) {
+			fill();
+			status = run(n, fail, words);
+			assert_all_open(false, fail ? "failing" : "cut", n);
+			if (status == 0)
+				assert_all_open(true, "done", n);
+			assert_int_equal(run(-1, false, words), 0);
+			assert_all_open(true, "in the end", n);
+			assert_int_equal(access(next_file, F_OK), -1);
+			if (status == 0)
+				break;
+		}
+		assert_in_range(n, 15, POINTS_MAX - 1);
+		if (fail)
+			break;
+	}
+}
+
+/* A key that neither opens keeps both passphrases; the others are changed. */
+static void
+test_rekey_bad(void **state)
+{
+	const char *words[] = { "rekey", "--offline", NULL };
+	const char *to_file[] = { "rekey", "--offline",
+	    "--new-passphrase-file", NULL, NULL };
+	char file[512];
+
+	(void)state;
+	fill();
+	store_put(SITI, "b", "one-owned");	/* without the mark */
+	assert_int_equal(run(-1, false, words), EX_DATAERR);
+	assert_true(passphrase_is(OLD));
+	assert_int_equal(access(next_file, F_OK), 0);
+	assert_int_equal(recorded("result=unfinished"), 1);
+	/* not to yet another one meanwhile */
+	snprintf(file, sizeof(file), "%s", pki_path("wanted"));
+	write_whole(file, "another one\n", 12);
+	to_file[3] = file;
+	assert_int_equal(run(-1, false, to_file), EX_NOINPUT);
+	store_touch(SITI, "b", "destroyed");
+	assert_int_equal(run(-1, false, words), 0);
+	assert_false(passphrase_is(OLD));
+	assert_int_equal(recorded("result=resumed"), 1);
+	assert_int_equal(recorded("changed 0, had it 3"), 1);
+}
+
 int
 main(void)
 {
@@ -455,6 +663,9 @@ main(void)
 		cmocka_unit_test_setup(test_destroy_unasked, each_setup),
 		cmocka_unit_test_setup(test_destroy_cut, each_setup),
 		cmocka_unit_test_setup(test_no_record, each_setup),
+		cmocka_unit_test_setup(test_rekey, each_setup),
+		cmocka_unit_test_setup(test_rekey_cut, each_setup),
+		cmocka_unit_test_setup(test_rekey_bad, each_setup),
 	};
 
 	return cmocka_run_group_tests(tests, setup, pki_teardown);
