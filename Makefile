@@ -173,8 +173,8 @@ fuzz: fuzzers
 
 # Load client, reference milters and the maker of large keystores, for
 # tests/bench and tests/corpus.
-BENCH_BIN	:= $(addprefix $(B)/bench/,load noop_milter spool_milter mkstore \
-		   seal)
+BENCH_BIN	:= $(addprefix $(B)/bench/,load noop_milter spool_milter \
+		   verify_milter mkstore seal)
 MTA_OBJ		:= $(call obj,$(addprefix tests/bench/,mta.c mta_wire.c \
 		   mta_message.c generate.c procstat.c))
 benchers: $(BENCH_BIN)

@@ -68,7 +68,8 @@ def answers(path):
 
 
 def reference(work, name, *options):
-    socket = os.path.join(work, name + "".join(options[:1]) + ".sock")
+    socket = os.path.join(work, name + "".join(
+        option for option in options if option[0] == "-") + ".sock")
     return Milter(name, socket, [os.path.join(BENCH, name), *options,
                                  "unix:" + socket],
                   os.path.join(work, name + ".log"))
@@ -138,6 +139,43 @@ class Sampul(harness.Site):
                   "passphrase_file"], str(iterations))
         owner = rig.pwd.getpwnam(rig.SAMPUL_KEY_USER)
         quiet("chown", "-R", "%d:%d" % (owner.pw_uid, owner.pw_gid), store)
+
+
+class Receiver(Sampul):
+    """Sampul that verifies, correspondents, and signed mail from them."""
+
+    def __init__(self):
+        super().__init__()
+        self.trusted = [os.path.join(self.pki, name) for name in (
+            "root.pem", "issuing.pem", "root.crl.pem", "issuing.crl.pem")]
+        rig.make_directory(self.path("crl"))
+        for path in self.trusted[2:]:
+            rig.write(self.path("crl", os.path.basename(path)),
+                      rig.read(path))
+        self.settings["verify"] = {"enabled": True,
+                                   "crl_dir": self.path("crl")}
+        self.settings["origins"] = [{"name": "login", "kind": "login"}]
+        self.write_conf()
+
+    def mail(self, sender, text, kind="rsa2048"):
+        """A file with a message of that text, multipart/signed."""
+        issued = self.certificate(sender, kind)
+        name = os.path.basename(issued)
+        content, out = self.path(name + ".txt"), self.path(name + ".eml")
+        with open(content, "wb") as file:
+            file.write(b"Content-Type: text/plain\r\n\r\n" + text)
+        quiet("openssl", "cms", "-sign", "-binary", "-md", "sha256", "-in",
+              content, "-out", out, "-signer",
+              os.path.join(issued, "cert.pem"), "-inkey",
+              os.path.join(issued, "key.pem"), "-certfile",
+              os.path.join(issued, "chain.pem"), "-from", sender, "-to",
+              "penerima@example.org", "-subject", "Laporan")
+        with open(out, "rb") as file:
+            data = file.read()
+        with open(out, "wb") as file:
+            file.write(data.replace(b"\r\n", b"\n").replace(b"\n",
+                                                             b"\r\n"))
+        return out
 
 
 class Postfix(postfix.Postfix):
