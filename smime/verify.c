@@ -226,7 +226,7 @@ turned_out_silent(struct layer *layer)
  * -1 for a fault of ours; *payload is the header of what they all are around.
  */
 static int
-read_layers(struct verifier *v, struct judgement *list,
+read_layers(struct verifier *v, struct judgement **list,
     const struct header_list **payload)
 {
 	struct layer *layer = v->root;
@@ -235,7 +235,8 @@ read_layers(struct verifier *v, struct judgement *list,
 
 	*payload = NULL;
 	while (is_signed(layer) && n <= VERDICT_LAYERS) {
-		j = &list[n];
+		if ((j = list[n] = calloc(1, sizeof(*j))) == NULL)
+			return -1;
 		j->settings = &v->settings;
 		j->layer = layer;
 		judgement_read(j);
@@ -264,7 +265,7 @@ settle(struct verdict *out, enum verify_reason reason)
 }
 
 static int
-judge_layers(struct verifier *v, struct judgement *list, int count,
+judge_layers(struct verifier *v, struct judgement **list, int count,
     struct verdict *out)
 {
 	enum verify_reason reason, overall = VERIFY_GOOD;
@@ -273,10 +274,10 @@ judge_layers(struct verifier *v, struct judgement *list, int count,
 
 	for (i = 0; i < count; i++) {
 		if (i == 0) {
-			list[i].message = v->header;
-			list[i].verdict = out;
+			list[i]->message = v->header;
+			list[i]->verdict = out;
 		}
-		reason = judgement_run(&list[i]);
+		reason = judgement_run(list[i]);
 		if (reason == VERIFY_FAULT)
 			return -1;
 		if (overall == VERIFY_GOOD && (i == 0 ||
@@ -286,7 +287,7 @@ judge_layers(struct verifier *v, struct judgement *list, int count,
 			break;
 		layer = &out->layers[out->layer_count++];
 		snprintf(layer->part, sizeof(layer->part), "%s",
-		    list[i].layer->part);
+		    list[i]->layer->part);
 		layer->reason = reason;
 		layer->word = verify_reason_verdict(reason);
 	}
@@ -312,25 +313,23 @@ static int
 judge_signed(struct verifier *v, struct verdict *out)
 {
 	const struct header_list *payload;
-	struct judgement *list;
+	/* One more than is looked into, for the layer that is too deep. */
+	struct judgement *list[VERDICT_LAYERS + 1] = { NULL };
 	int i, count, rc = -1;
 
-	/* One more than is looked into, for the layer that is too deep. */
-	list = calloc(VERDICT_LAYERS + 1, sizeof(*list));
-	if (list == NULL)
-		return -1;
 	count = read_layers(v, list, &payload);
 	if (count == 0) {
 		settle(out, v->root->fault);
 		rc = 0;
 	} else if (count > 0) {
-		list[0].payload = payload;
+		list[0]->payload = payload;
 		rc = judge_layers(v, list, count, out);
-		copy_path(&list[0], out);
+		copy_path(list[0], out);
 	}
-	for (i = 0; i <= VERDICT_LAYERS; i++)
-		judgement_clear(&list[i]);
-	free(list);
+	for (i = 0; i <= VERDICT_LAYERS && list[i] != NULL; i++) {
+		judgement_clear(list[i]);
+		free(list[i]);
+	}
 	return rc;
 }
 

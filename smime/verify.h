@@ -285,6 +285,7 @@ struct judgement {
 	unsigned char			*der;		/* when converted */
 	struct examined			 signers[SIGNERS_MAX];
 	struct examined			*signer;	/* the one of From */
+	bool				 names_from;	/* its certificate */
 	struct trust_result		 path;
 	char				 detail[200];
 };
@@ -329,7 +330,10 @@ enum verify_reason message_from(struct judgement *j);
 enum verify_reason message_address(struct judgement *j);
 enum verify_reason message_protected(struct judgement *j);
 enum verify_reason message_time(struct judgement *j);
-/* What a certificate says, for the verdict: all but its fingerprint. */
+/*
+ * What a certificate says, for the verdict: all but its fingerprint, and an
+ * identifier that is there already.
+ */
 void	 cert_describe(X509 *cert, struct verdict *verdict);
 /* That of the signer, and when it signed. */
 void	 message_describe(struct judgement *j);

@@ -35,32 +35,41 @@ reserve(unsigned char **buf, size_t *size, size_t len, size_t more, size_t max,
 
 /* -------------------------------------------------------------- base64 --- */
 
-enum { B64_BAD = 255, B64_SPACE = 254, B64_PAD = 253 };
+/* One more than the digit's value; 0 for what is no digit. */
+static const unsigned char digits[256] = {
+	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
+	19, 20, 21, 22, 23, 24, 25, 26,
+	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+	42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+	['+'] = 63, ['/'] = 64,
+};
 
-static unsigned
-value_of(unsigned char c)
+/*
+ * Whole groups of digits as far as they go and there is room; a line of them
+ * is all that is in most signatures. Returns behind the last.
+ */
+static const unsigned char *
+put_groups(struct collect *c, const unsigned char *p, const unsigned char *end)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26u;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52u;
-	switch (c) {
-	case '+':
-		return 62;
-	case '/':
-		return 63;
-	case '=':
-		return B64_PAD;
-	case ' ':
-	case '\t':
-	case '\r':
-	case '\n':
-		return B64_SPACE;
-	default:
-		return B64_BAD;
+	unsigned w, x, y, z;
+	uint32_t group;
+
+	while (end - p >= 4 && c->size - c->len >= 3) {
+		w = digits[p[0]];
+		x = digits[p[1]];
+		y = digits[p[2]];
+		z = digits[p[3]];
+		if (w == 0 || x == 0 || y == 0 || z == 0)
+			break;
+		group = (w - 1) << 18 | (x - 1) << 12 | (y - 1) << 6 |
+		    (z - 1);
+		c->buf[c->len++] = (unsigned char)(group >> 16);
+		c->buf[c->len++] = (unsigned char)(group >> 8);
+		c->buf[c->len++] = (unsigned char)group;
+		p += 4;
 	}
+	return p;
 }
 
 static int
@@ -93,16 +102,19 @@ collect_base64(struct collect *c, const unsigned char *p, size_t len)
 	unsigned value;
 
 	for (; p < end && !c->bad && !c->over; p++) {
-		value = value_of(*p);
-		if (value == B64_SPACE)
+		if (c->digits == 0 && c->padding == 0 &&
+		    (p = put_groups(c, p, end)) == end)
+			break;
+		if (*p == '\r' || *p == '\n' || *p == ' ' || *p == '\t')
 			continue;
-		if (value == B64_PAD && c->digits >= 2) {
+		value = digits[*p];
+		if (*p == '=' && c->digits >= 2)
 			c->padding++;
-			value = 0;
-		} else if (value >= 64 || c->padding > 0) {
+		else if (value == 0 || c->padding > 0) {
 			c->bad = true;
 			break;
-		}
+		} else
+			value--;
 		c->group = c->group << 6 | value;
 		if (++c->digits == 4 && put_group(c) != 0)
 			return -1;

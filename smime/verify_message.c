@@ -53,9 +53,7 @@ message_address(struct judgement *j)
 	const struct known *known = j->signer->known;
 	struct verdict *verdict = j->verdict;
 
-	if (cert_has_email(known->cert, verdict->from)) {
-		memcpy(verdict->identifier, verdict->from,
-		    sizeof(verdict->identifier));
+	if (j->names_from) {
 		verdict->matches = true;
 		return VERIFY_GOOD;
 	}
@@ -206,7 +204,8 @@ cert_describe(X509 *cert, struct verdict *verdict)
 	const X509_NAME *issuer = X509_get_issuer_name(cert);
 
 	verdict->has_signer = true;
-	cert_each_email(cert, keep_first, verdict);
+	if (verdict->identifier[0] == '\0')
+		cert_each_email(cert, keep_first, verdict);
 	cert_serial(cert, verdict->serial, sizeof(verdict->serial));
 	cert_issuer(cert, verdict->issuer, sizeof(verdict->issuer));
 	cert_common_name(cert, verdict->common_name,
@@ -227,6 +226,10 @@ message_describe(struct judgement *j)
 	const struct known *known = j->signer->known;
 	bool bad;
 
+	/* No need to look through its addresses for the first. */
+	if (j->names_from)
+		memcpy(j->verdict->identifier, j->verdict->from,
+		    sizeof(j->verdict->identifier));
 	cert_describe(known->cert, j->verdict);
 	memcpy(j->verdict->fingerprint, known->hash, sizeof(known->hash));
 	j->verdict->signing_time = attributes_time(j->signer->info, &bad);

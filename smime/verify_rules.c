@@ -238,16 +238,18 @@ rule_protection(struct judgement *j)
 	return each_signer(j, ask_protection);
 }
 
+/* Only what has kept this rule is ever put into the cache. */
 static enum verify_reason
 ask_key(struct judgement *j, struct examined *signer)
 {
 	enum verify_reason reason, first = VERIFY_GOOD;
+	const struct known *known;
 	size_t i = 0;
 
 	while (i < signer->candidate_count) {
-		reason = key_judge(
-		    X509_get0_pubkey(signer->candidates[i].cert),
-		    j->settings->max_rsa_bits);
+		known = &signer->candidates[i];
+		reason = !known->fresh ? VERIFY_GOOD : key_judge(
+		    X509_get0_pubkey(known->cert), j->settings->max_rsa_bits);
 		if (reason == VERIFY_GOOD) {
 			i++;
 			continue;
@@ -300,6 +302,7 @@ rule_signature(struct judgement *j)
 		if (j->verdict->from[0] != '\0' && cert_has_email(
 		    j->signers[i].known->cert, j->verdict->from)) {
 			j->signer = &j->signers[i];
+			j->names_from = true;
 			break;
 		}
 	if (j->verdict != NULL)
