@@ -119,6 +119,23 @@ give_reason(struct canon *canon, const struct part *part)
 	    defect_text(part->defects));
 }
 
+/*
+ * A part that shows the Subject has to be written anew; where the Subject is
+ * UTF-8 and the part was ASCII so far, encoded.
+ */
+static enum plan
+show(struct canon *canon, const struct part *part, enum plan plan)
+{
+	bool identity = part->encoding != ENC_QP &&
+	    part->encoding != ENC_BASE64;
+
+	canon->wish = true;
+	if (identity && part->display == DISPLAY_PLAIN && part->utf8 &&
+	    canon->legacy.high && (plan == PLAN_KEEP || plan == PLAN_RELABEL))
+		plan = PLAN_QP;
+	return (enum plan)(plan | PLAN_DISPLAY);
+}
+
 static int
 decide(struct canon *canon, const struct part *part)
 {
@@ -128,11 +145,13 @@ decide(struct canon *canon, const struct part *part)
 	if (plans_grow(canon, part->number) == -1)
 		return -1;
 	plan = plan_part(part, canon->settings.quote_from, &possible, &must);
-	canon->plans[part->number] = (unsigned char)plan;
 	if (must)
 		canon->must = true;
 	else if (plan != PLAN_KEEP)
 		canon->wish = true;
+	if (canon->display && legacy_text(&canon->legacy, part) != NULL)
+		plan = show(canon, part, plan);
+	canon->plans[part->number] = (unsigned char)plan;
 	if (!possible)
 		give_reason(canon, part);
 	if (part->number == 0)
@@ -178,9 +197,15 @@ begin(struct canon *canon, const struct header_list *header,
 {
 	canon->err = err;
 	if (entity_read(&canon->entity, &canon->settings, header, err) == -1 ||
-	    entity_header(&canon->entity, PLAN_KEEP, "us-ascii",
-	    &canon->header, &canon->header_len, err) == -1 ||
-	    scan_begin(&canon->scan, &canon->settings, &canon->entity.content,
+	    entity_header(&canon->entity, PLAN_KEEP, false, "us-ascii",
+	    &canon->header, &canon->header_len, err) == -1)
+		return -1;
+	canon->display = canon->settings.legacy_display &&
+	    canon->settings.confidential && canon->settings.hide_subject &&
+	    canon->entity.hp != NULL;
+	if (canon->display && !legacy_make(&canon->legacy, header))
+		return smime_error_set(err, "reading the Subject");
+	if (scan_begin(&canon->scan, &canon->settings, &canon->entity.content,
 	    &ops, canon, err) == -1)
 		return -1;
 	canon->body = spool_new(canon->settings.spool_dir,
@@ -219,6 +244,7 @@ canon_free(struct canon *canon)
 	spool_free(canon->body);
 	scan_clear(&canon->scan);
 	entity_clear(&canon->entity);
+	legacy_clear(&canon->legacy);
 	free(canon->plans);
 	free(canon->header);
 	OPENSSL_cleanse(&canon->scan, sizeof(canon->scan));
@@ -286,7 +312,7 @@ second_sink(void *arg, const unsigned char *buf, size_t len)
 
 /* The header again, when part 0 or the label of its charset changed. */
 static int
-renew_header(struct canon *canon, enum plan plan, struct smime_error *err)
+renew_header(struct canon *canon, unsigned plan, struct smime_error *err)
 {
 	const char *charset = "us-ascii";
 
@@ -294,7 +320,8 @@ renew_header(struct canon *canon, enum plan plan, struct smime_error *err)
 		charset = canon->settings.unlabelled_charset;
 	free(canon->header);
 	canon->header = NULL;
-	return entity_header(&canon->entity, plan, charset, &canon->header,
+	return entity_header(&canon->entity, PLAN_OF(plan),
+	    (plan & PLAN_DISPLAY) != 0, charset, &canon->header,
 	    &canon->header_len, err);
 }
 
@@ -303,7 +330,7 @@ reencode(struct canon *canon, struct smime_error *err)
 {
 	struct second second = { .canon = canon };
 
-	if (renew_header(canon, (enum plan)canon->plans[0], err) == -1 ||
+	if (renew_header(canon, canon->plans[0], err) == -1 ||
 	    digest_begin(canon, err) == -1)
 		return -1;
 	second.body = spool_new(canon->settings.spool_dir,
@@ -311,8 +338,8 @@ reencode(struct canon *canon, struct smime_error *err)
 	if (second.body == NULL)
 		return smime_error_set(err, "spooling a body");
 	if (rewrite_body(&canon->settings, &canon->entity.content, canon->body,
-	    canon->plans, canon->scan.parts, second_sink, &second,
-	    err) == -1) {
+	    canon->plans, canon->scan.parts, &canon->legacy, second_sink,
+	    &second, err) == -1) {
 		spool_free(second.body);
 		return -1;
 	}

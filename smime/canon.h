@@ -18,6 +18,8 @@ struct canon {
 	bool			 failed;
 	bool			 finished;
 
+	bool			 display;	/* legacy is wanted */
+	struct legacy		 legacy;
 	struct scan		 scan;
 	unsigned char		*plans;		/* enum plan by part */
 	size_t			 plans_size;

@@ -351,6 +351,14 @@ decode_words(char *text, size_t len, bool *odd)
 	return n;
 }
 
+size_t
+display_decode(char *text, size_t len)
+{
+	bool odd = false;
+
+	return decode_words(text, len, &odd);
+}
+
 /* ---------------------------------------------------------- comparison --- */
 
 static bool

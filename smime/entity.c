@@ -386,7 +386,8 @@ text_add_string(struct text *text, const char *string)
  * reader has to guess (SIG-18).
  */
 static int
-add_type(const struct entity *entity, const char *charset, struct text *text)
+add_type(const struct entity *entity, bool display, const char *charset,
+    struct text *text)
 {
 	if (entity->typed)
 		return 0;
@@ -397,18 +398,21 @@ add_type(const struct entity *entity, const char *charset, struct text *text)
 	    text_add_string(text, entity->hp) == -1 ||
 	    text_add_string(text, "\"") == -1))
 		return -1;
+	if (display && text_add_string(text, "; " LEGACY_PARAM "=\"1\"") == -1)
+		return -1;
 	return text_add_string(text, "\r\n");
 }
 
 int
-entity_header(const struct entity *entity, enum plan plan,
+entity_header(const struct entity *entity, enum plan plan, bool display,
     const char *charset, unsigned char **out, size_t *len,
     struct smime_error *err)
 {
 	struct text text = { NULL, 0 };
 
-	if (rewrite_header(entity->lines, entity->len, plan, text_add,
-	    &text) == -1 || add_type(entity, charset, &text) == -1 ||
+	if (rewrite_header(entity->lines, entity->len, plan,
+	    display && entity->typed, text_add, &text) == -1 ||
+	    add_type(entity, display, charset, &text) == -1 ||
 	    text_add_string(&text, "\r\n") == -1) {
 		free(text.buf);
 		return smime_error_set(err, "building the signed header");

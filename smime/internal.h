@@ -34,6 +34,9 @@ void	 mime_type_parse(const char *value, size_t len, struct mime_type *out);
  * NULL when the value cannot be taken apart safely or memory is short.
  */
 char	*mime_type_with_hp(const char *value, size_t len, const char *hp);
+/* The same with any other parameter; text goes in quotes as it is. */
+char	*mime_type_with(const char *value, size_t len, const char *name,
+	    const char *text);
 
 enum mime_encoding { ENC_7BIT, ENC_8BIT, ENC_BINARY, ENC_QP, ENC_BASE64,
 	ENC_UNKNOWN };
@@ -133,6 +136,11 @@ bool	 mailbox_is_atext(int c);
  */
 bool	 utf8_take(const unsigned char **p, const unsigned char *end,
 	    uint32_t *c);
+/*
+ * Decodes encoded words in place, as the laxest reader would; returns the new
+ * length. UTF-8 comes out, where the charset is another octets of no meaning.
+ */
+size_t	 display_decode(char *text, size_t len);
 /* Whether text holds characters that are not seen or pass for '@' or '.'. */
 bool	 display_is_deceptive(const char *text, size_t len);
 /*
@@ -178,8 +186,13 @@ enum plan {
 };
 
 /* The part that is being read. The message itself is part 0. */
+enum part_display { DISPLAY_NONE, DISPLAY_PLAIN, DISPLAY_HTML };
+
 struct part {
 	uint32_t	 number;	/* in order of appearance */
+	bool		 main;		/* on the way to what is read first */
+	enum part_display display;	/* a main body part (RFC 9788 1.8) */
+	bool		 utf8;		/* its charset */
 	bool		 composite;	/* has no body of its own */
 	bool		 frozen;	/* may not be changed */
 	bool		 text;
@@ -217,6 +230,9 @@ struct enclosure {
 	bool		 closed;	/* its close delimiter was met */
 	bool		 digest;	/* parts are messages by default */
 	bool		 frozen;
+	bool		 main;		/* its first part is main, */
+	bool		 alternative;	/* or all of them */
+	bool		 begun;		/* the first was met */
 };
 
 enum scan_state { SCAN_HEADER, SCAN_BODY, SCAN_OTHER };
@@ -341,25 +357,67 @@ void	 entity_clear(struct entity *entity);
  * Content-Type; plan is what becomes of part 0.
  */
 int	 entity_header(const struct entity *entity, enum plan plan,
-	    const char *charset, unsigned char **out, size_t *len,
-	    struct smime_error *err);
+	    bool display, const char *charset, unsigned char **out,
+	    size_t *len, struct smime_error *err);
+
+/* ------------------------------------------------------------ legacy.c --- */
+
+#define LEGACY_PARAM	"hp-legacy-display"
+
+/*
+ * What shows the hidden Subject to readers that do not know RFC 9788 (5.2.2),
+ * ready to be put into a main body part. Each may be NULL: it is not shown so.
+ */
+struct legacy {
+	char	*utf8;		/* text/plain */
+	char	*ascii;		/* likewise; '?' for what is none */
+	char	*html;		/* ASCII */
+	bool	 high;		/* utf8 is not ASCII */
+};
+
+/* false: no memory. */
+bool	 legacy_make(struct legacy *out, const struct header_list *header);
+void	 legacy_clear(struct legacy *legacy);
+/* What of it belongs into that part, or NULL. */
+const char *legacy_text(const struct legacy *legacy, const struct part *part);
+
+/* Where in an HTML body it goes: behind <body>, or before what is shown. */
+struct legacy_html {
+	int		 state;
+	unsigned char	 held[12];
+	unsigned	 held_len;
+	unsigned	 matched;
+	const char	*element;	/* as it is to be written; borrowed */
+	smime_sink	 sink;
+	void		*arg;
+};
+
+int	 legacy_html_put(struct legacy_html *html, const unsigned char *buf,
+	    size_t len);
+int	 legacy_html_end(struct legacy_html *html);
 
 /* ----------------------------------------------------------- rewrite.c --- */
 
+/* Beside enum plan, in one octet: the part gets a legacy display element. */
+#define PLAN_DISPLAY	0x80
+#define PLAN_OF(octet)	((enum plan)((octet) & ~PLAN_DISPLAY))
+
 /*
- * Hands a part's header to sink as it becomes under plan. raw may or may not
- * have its empty line.
+ * Hands a part's header to sink as it becomes under plan; display: with the
+ * parameter that goes with a legacy display element. raw may or may not have
+ * its empty line.
  */
 int	 rewrite_header(const unsigned char *raw, size_t len, enum plan plan,
-	    smime_sink sink, void *arg);
+	    bool display, smime_sink sink, void *arg);
 /*
  * The second pass: body to sink with each part changed as planned. sink leaves
  * its own sentence. Fails when the body has not the parts of the first pass.
  */
 int	 rewrite_body(const struct canon_settings *settings,
 	    const struct header_list *header, struct spool *body,
-	    const unsigned char *plans, uint32_t count, smime_sink sink,
-	    void *arg, struct smime_error *err);
+	    const unsigned char *plans, uint32_t count,
+	    const struct legacy *legacy, smime_sink sink, void *arg,
+	    struct smime_error *err);
 
 /* ------------------------------------------------------------ octets.c --- */
 

@@ -146,9 +146,10 @@ trim(const char *text, size_t len)
 	return len;
 }
 
-/* Copies the value without its hp parameters; false when it is too odd. */
+/* Copies the value without that parameter; false when it is too odd. */
 static bool
-copy_without_hp(const char *value, size_t len, char *out, size_t *out_len)
+copy_without(const char *value, size_t len, const char *name, char *out,
+    size_t *out_len)
 {
 	char type[64], subtype[128];
 	const unsigned char *copied;
@@ -163,7 +164,7 @@ copy_without_hp(const char *value, size_t len, char *out, size_t *out_len)
 	    sizeof(subtype), &odd))
 		return false;
 	while (param_next(&lex, &param, &odd) && !odd) {
-		if (!param_is(&param, "hp"))
+		if (!param_is(&param, name))
 			continue;
 		memcpy(out + n, copied, (size_t)(param.start - copied));
 		n = trim(out, n + (size_t)(param.start - copied));
@@ -177,27 +178,30 @@ copy_without_hp(const char *value, size_t len, char *out, size_t *out_len)
 }
 
 char *
-mime_type_with_hp(const char *value, size_t len, const char *hp)
+mime_type_with(const char *value, size_t len, const char *name,
+    const char *text)
 {
-	size_t n, hp_len = hp != NULL ? strlen(hp) : 0;
+	size_t n, more = text != NULL ? strlen(name) + strlen(text) : 0;
 	char *out;
 
 	if (!is_writable(value, len))
 		return NULL;
-	if ((out = malloc(len + hp_len + sizeof(";\n hp=\"\""))) == NULL)
+	if ((out = malloc(len + more + sizeof(";\n =\"\""))) == NULL)
 		return NULL;
-	if (!copy_without_hp(value, len, out, &n)) {
+	if (!copy_without(value, len, name, out, &n)) {
 		free(out);
 		return NULL;
 	}
-	if (hp != NULL) {
-		memcpy(out + n, ";\n hp=\"", 7);
-		memcpy(out + n + 7, hp, hp_len);
-		n += 7 + hp_len;
-		out[n++] = '"';
-	}
 	out[n] = '\0';
+	if (text != NULL)
+		sprintf(out + n, ";\n %s=\"%s\"", name, text);
 	return out;
+}
+
+char *
+mime_type_with_hp(const char *value, size_t len, const char *hp)
+{
+	return mime_type_with(value, len, "hp", hp);
 }
 
 /*

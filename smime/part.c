@@ -198,6 +198,55 @@ read_message(const struct mime_type *type, struct part *out)
 		out->frozen = true;
 }
 
+/*
+ * A part that a reader opens by itself: text in one of two forms that is no
+ * attachment (RFC 2183 2.8: what is not known is one), and whose Content-Type
+ * can take one more parameter.
+ */
+static enum part_display
+read_display(const struct header_list *header, const struct mime_type *type)
+{
+	const struct header_field *field;
+	enum part_display display = DISPLAY_NONE;
+	char word[16], *value;
+	struct lex lex;
+	size_t len;
+
+	if (strcmp(type->subtype, "plain") == 0)
+		display = DISPLAY_PLAIN;
+	else if (strcmp(type->subtype, "html") == 0)
+		display = DISPLAY_HTML;
+	field = header_find(header, "Content-Disposition");
+	if (field != NULL) {
+		lex_init(&lex, field->value, field->value_len);
+		if (!lex_cfws(&lex, NULL) || !lex_token(&lex, word,
+		    sizeof(word), &len) || !lex_equal(word, len, "inline") ||
+		    lex.p != lex.end)
+			return DISPLAY_NONE;
+	}
+	if (type->name[0] != '\0')
+		return DISPLAY_NONE;
+	field = header_find(header, "Content-Type");
+	if (display == DISPLAY_NONE || field == NULL)
+		return display;
+	value = mime_type_with(field->value, field->value_len, LEGACY_PARAM,
+	    "1");
+	if (value == NULL)
+		return DISPLAY_NONE;
+	free(value);
+	return display;
+}
+
+/* Which of the parts in a multipart is read first (RFC 2046 5.1). */
+static void
+read_order(const struct mime_type *type, struct enclosure *enclosure)
+{
+	enclosure->alternative = strcmp(type->subtype, "alternative") == 0;
+	enclosure->main = enclosure->alternative ||
+	    strcmp(type->subtype, "mixed") == 0 ||
+	    strcmp(type->subtype, "related") == 0;
+}
+
 int
 part_read(const struct header_list *header, bool digest, bool frozen,
     struct part *out, struct enclosure *enclosure, bool *calendar)
@@ -211,7 +260,12 @@ part_read(const struct header_list *header, bool digest, bool frozen,
 	out->text = strcmp(type.type, "text") == 0;
 	if (out->text && strcmp(type.subtype, "calendar") == 0)
 		*calendar = true;
+	if (out->text) {
+		out->display = read_display(header, &type);
+		out->utf8 = strcmp(type.charset, "utf-8") == 0;
+	}
 	if (strcmp(type.type, "multipart") == 0) {
+		read_order(&type, enclosure);
 		if (read_multipart(&type, out, enclosure) == -1)
 			return -1;
 	} else if (strcmp(type.type, "message") == 0)

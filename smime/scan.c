@@ -419,6 +419,7 @@ scan_begin(struct scan *scan, const struct canon_settings *settings,
 	if (part_read(header, false, false, &scan->part, &e,
 	    &scan->has_calendar) == -1)
 		return smime_error_set(err, "reading a MIME part");
+	scan->part.main = true;
 	return scan_part_open(scan, &e);
 }
 

@@ -29,6 +29,7 @@ scan_part_open(struct scan *scan, struct enclosure *e)
 		scan->state = SCAN_BODY;
 		return 0;
 	}
+	e->main = e->main && part->main;
 	if (enclosure_push(scan, e) == -1) {
 		free(e->boundary);
 		return -1;
@@ -93,10 +94,22 @@ check(struct scan *scan)
 		scan->outside |= DEFECT_HIGH;
 }
 
+/* Of all parts those that a reader shows without being asked. */
+static void
+place(struct part *part, struct enclosure *around)
+{
+	part->main = around != NULL && around->main &&
+	    (around->alternative || !around->begun);
+	if (!part->main)
+		part->display = DISPLAY_NONE;
+	if (around != NULL)
+		around->begun = true;
+}
+
 int
 scan_header_done(struct scan *scan)
 {
-	const struct enclosure *around = scan->depth == 0 ? NULL :
+	struct enclosure *around = scan->depth == 0 ? NULL :
 	    &scan->stack[scan->depth - 1];
 	struct header_list list = { 0 };
 	struct enclosure e;
@@ -117,6 +130,7 @@ scan_header_done(struct scan *scan)
 	header_clear(&list);
 	if (rc == -1)
 		return -1;
+	place(&scan->part, around);
 	if (scan->ops->header != NULL && scan->ops->header(scan->arg,
 	    &scan->part, scan->header, scan->header_len) == -1) {
 		free(e.boundary);

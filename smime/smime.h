@@ -277,6 +277,9 @@ struct canon_settings {
 					 * header is changed as outer_field
 					 * says */
 	bool		 hide_subject;	/* with confidential */
+	bool		 legacy_display; /* with both: the Subject once more in
+					 * the text, for readers that show the
+					 * outer one (RFC 9788 5.2.2) */
 	bool		 smtputf8;	/* the transaction declared it */
 	bool		 quote_from;	/* protect "From ", trailing white
 					 * space, "." (RFC 8551 3.1.4) */

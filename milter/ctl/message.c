@@ -316,6 +316,7 @@ ctl_message_canon(const struct ctl_message *message, const struct conf *conf,
 	if (hiding != NULL) {
 		settings.confidential = hiding->confidential;
 		settings.hide_subject = hiding->subject;
+		settings.legacy_display = hiding->subject;
 	}
 	feeding.canon = canon_new(&settings, &message->header, SMIME_SHA256,
 	    err);

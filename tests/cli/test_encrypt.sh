@@ -135,6 +135,7 @@ says "Subject inside" '^Subject: Mutasi pejabat' in
 says "Keywords inside" '^Keywords: mutasi' in
 says "what is outside is told (ENC-17)" '^HP-Outer: Subject: \[\.\.\.\]' in
 says "hp=cipher" 'hp="cipher"' in
+says "the Subject for old readers (ENC-19)" 'hp-legacy-display="1"' in
 says "the text" '^Terlampir usulan mutasi' in
 cp "$tmp/both" "$tmp/out"
 opened "opened by the sender (ENC-12)" own

@@ -100,6 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settings.quote_from = (data[0] & 1) != 0;
 	settings.header_protection = (data[0] & 2) != 0;
 	settings.smtputf8 = (data[0] & 4) != 0;
+	settings.confidential = (data[0] & 16) != 0;
+	settings.hide_subject = settings.legacy_display = (data[0] & 32) != 0;
 	if (data[0] & 8) {
 		settings.spool_memory = 100;
 		settings.max_parts = 7;

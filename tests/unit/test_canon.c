@@ -82,7 +82,8 @@ enum {
 	UTF8 = 4,	/* SMTPUTF8 */
 	SMALL = 8,	/* 3 deep, 5 parts, headers of 200 octets */
 	CIPHER = 16,	/* header confidentiality */
-	HIDE = 32	/* with the Subject */
+	HIDE = 32,	/* with the Subject */
+	SHOW = 64	/* and its legacy display */
 };
 
 static void
@@ -95,6 +96,7 @@ set(struct canon_settings *settings, unsigned flags)
 	settings->smtputf8 = (flags & UTF8) != 0;
 	settings->confidential = (flags & CIPHER) != 0;
 	settings->hide_subject = (flags & HIDE) != 0;
+	settings->legacy_display = (flags & SHOW) != 0;
 	if (flags & SMALL) {
 		settings->max_depth = 3;
 		settings->max_parts = 5;
@@ -279,6 +281,112 @@ static const struct {
 	{ "not without header protection", CIPHER | HIDE,
 	    TEXT("Subject: x\r\nKeywords: k\r\n\r\nh\r\n"),
 	    CANON_CLEAN, TEXT(TYPE "\r\nh\r\n"), NULL },
+
+	/* The legacy display element (ENC-19). */
+#define SHOWN	(HP | CIPHER | HIDE | SHOW)
+#define TOLD(s)	"Subject: " s "\r\nHP-Outer: Subject: [...]\r\n"
+#define LEGACY	";\r\n hp-legacy-display=\"1\"\r\n"
+#define DIV(s)	"<div class=\"header-protection-legacy-display\"><pre>Subject: " \
+	s "</pre></div>\r\n"
+	{ "in a text without MIME", SHOWN,
+	    TEXT("Subject: Rapat\r\n\r\nhalo\r\n"), CANON_REENCODED,
+	    TEXT(TOLD("Rapat") "Content-Type: text/plain; charset=us-ascii; "
+	    "hp=\"cipher\"; hp-legacy-display=\"1\"\r\n\r\n"
+	    "Subject: Rapat\r\n\r\nhalo\r\n"), NULL },
+	{ "none without a hidden Subject", HP | CIPHER | SHOW,
+	    TEXT("Subject: Rapat\r\n\r\nhalo\r\n"), CANON_CLEAN,
+	    TEXT("Subject: Rapat\r\nHP-Outer: Subject: Rapat\r\n"
+	    "Content-Type: text/plain; charset=us-ascii; hp=\"cipher\"\r\n"
+	    "\r\nhalo\r\n"), NULL },
+	{ "none of an empty Subject", SHOWN,
+	    TEXT("Subject: \r\n\r\nhalo\r\n"), CANON_CLEAN,
+	    TEXT(TOLD("") "Content-Type: text/plain; charset=us-ascii; "
+	    "hp=\"cipher\"\r\n\r\nhalo\r\n"), NULL },
+	{ "encoded words, in a UTF-8 text", SHOWN,
+	    TEXT("Subject: =?utf-8?Q?Caf=C3=A9?=\r\nContent-Type: text/plain; "
+	    "charset=UTF-8\r\n\r\nhalo\r\n"), CANON_REENCODED,
+	    TEXT("Subject: =?utf-8?Q?Caf=C3=A9?=\r\nContent-Type: text/plain; "
+	    "charset=UTF-8;\r\n hp=\"cipher\"" LEGACY
+	    "HP-Outer: Subject: [...]\r\n" CTE "quoted-printable\r\n\r\n"
+	    "Subject: Caf=C3=A9\r\n\r\nhalo\r\n"), NULL },
+	{ "in another charset", SHOWN,
+	    TEXT("Subject: =?utf-8?B?Q2Fmw6k=?=\r\nContent-Type: text/plain; "
+	    "charset=iso-8859-15\r\n\r\nhalo\r\n"), CANON_REENCODED,
+	    TEXT("Subject: =?utf-8?B?Q2Fmw6k=?=\r\nContent-Type: text/plain; "
+	    "charset=iso-8859-15;\r\n hp=\"cipher\"" LEGACY
+	    "HP-Outer: Subject: [...]\r\n\r\n"
+	    "Subject: Caf?\r\n\r\nhalo\r\n"), NULL },
+	{ "in quoted-printable", SHOWN,
+	    TEXT("Subject: a=b\r\nContent-Type: text/plain\r\n" CTE
+	    "quoted-printable\r\n\r\n=41 long=\r\n line\r\n"),
+	    CANON_REENCODED,
+	    TEXT("Subject: a=b\r\nContent-Type: text/plain;\r\n"
+	    " hp=\"cipher\"" LEGACY CTE "quoted-printable\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n"
+	    "Subject: a=3Db\r\n\r\n=41 long=\r\n line\r\n"), NULL },
+	{ "in base64", SHOWN,
+	    TEXT("Subject: Rapat\r\nContent-Type: text/plain\r\n" CTE
+	    "base64\r\n\r\naGFsbw==\r\n"), CANON_REENCODED,
+	    TEXT("Subject: Rapat\r\nContent-Type: text/plain;\r\n"
+	    " hp=\"cipher\"" LEGACY CTE "base64\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n"
+	    "U3ViamVjdDogUmFwYXQNCg0K\r\naGFsbw==\r\n"), NULL },
+	{ "in every alternative, not in attachments", SHOWN,
+	    TEXT("Subject: A & <B>\r\n" MIXED "\r\n--b\r\nContent-Type: "
+	    "multipart/alternative; boundary=c\r\n\r\n--c\r\n"
+	    TYPE "\r\nx\r\n--c\r\nContent-type: text/html\r\n\r\n"
+	    "<html><head></head>\r\n<Body class=x>y</body></html>\r\n"
+	    "--c--\r\n--b\r\n" TYPE "\r\nz\r\n--b--\r\n"),
+	    CANON_REENCODED,
+	    TEXT("Subject: A & <B>\r\n"
+	    "Content-Type: multipart/mixed; boundary=b;\r\n hp=\"cipher\"\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n--b\r\nContent-Type: "
+	    "multipart/alternative; boundary=c\r\n\r\n--c\r\n"
+	    "Content-Type: text/plain; charset=us-ascii" LEGACY "\r\n"
+	    "Subject: A & <B>\r\n\r\nx\r\n--c\r\n"
+	    "Content-type: text/html" LEGACY "\r\n"
+	    "<html><head></head>\r\n<Body class=x>\r\n"
+	    DIV("A &#38; &#60;B&#62;") "y</body></html>\r\n"
+	    "--c--\r\n--b\r\n" TYPE "\r\nz\r\n--b--\r\n"), NULL },
+	{ "HTML without a body tag, in quoted-printable", SHOWN,
+	    TEXT("Subject: R\r\nContent-Type: text/html\r\n" CTE
+	    "Quoted-Printable\r\n\r\n\r\n<div dir=3D\"ltr\">x</div>\r\n"),
+	    CANON_REENCODED,
+	    TEXT("Subject: R\r\nContent-Type: text/html;\r\n"
+	    " hp=\"cipher\"" LEGACY CTE "Quoted-Printable\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n\r\n=\r\n"
+	    "<div class=3D\"header-protection-legacy-display\">"
+	    "<pre>Subject: R</pre></div>\r\n"
+	    "<div dir=3D\"ltr\">x</div>\r\n"), NULL },
+	{ "HTML that begins with text, and a part without a type", SHOWN,
+	    TEXT("Subject: R\r\nContent-Type: multipart/alternative; "
+	    "boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
+	    "Content-Type: text/html\r\n\r\nhalo <b>dunia</b>\r\n--b--\r\n"),
+	    CANON_REENCODED,
+	    TEXT("Subject: R\r\nContent-Type: multipart/alternative; "
+	    "boundary=b;\r\n hp=\"cipher\"\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n--b\r\n"
+	    "Content-Type: text/plain; hp-legacy-display=\"1\"\r\n\r\n"
+	    "Subject: R\r\n\r\nx\r\n--b\r\nContent-Type: text/html" LEGACY
+	    "\r\n\r\n" DIV("R") "halo <b>dunia</b>\r\n--b--\r\n"), NULL },
+	{ "not in an attachment that comes first", SHOWN,
+	    TEXT("Subject: R\r\n" MIXED "\r\n--b\r\n" TYPE
+	    "Content-Disposition: attachment\r\n\r\nx\r\n--b\r\n" TYPE
+	    "\r\ny\r\n--b--\r\n"), CANON_CLEAN,
+	    TEXT("Subject: R\r\n"
+	    "Content-Type: multipart/mixed; boundary=b;\r\n hp=\"cipher\"\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n--b\r\n" TYPE
+	    "Content-Disposition: attachment\r\n\r\nx\r\n--b\r\n" TYPE
+	    "\r\ny\r\n--b--\r\n"), NULL },
+	{ "not in what is signed already", SHOWN,
+	    TEXT("Subject: R\r\n" SIGNED "--s\r\n" TYPE "\r\nx\r\n--s\r\n"
+	    "Content-Type: application/pkcs7-signature\r\n\r\nAAAA\r\n"
+	    "--s--\r\n"), CANON_CLEAN,
+	    TEXT("Subject: R\r\nContent-Type: multipart/signed; boundary=s;"
+	    " protocol=\"application/pkcs7-signature\";\r\n hp=\"cipher\"\r\n"
+	    "HP-Outer: Subject: [...]\r\n\r\n--s\r\n" TYPE "\r\nx\r\n"
+	    "--s\r\nContent-Type: application/pkcs7-signature\r\n\r\nAAAA\r\n"
+	    "--s--\r\n"), NULL },
 
 	/* Leaves. */
 	{ "8-bit text (SIG-11)", 0,

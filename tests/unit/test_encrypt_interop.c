@@ -155,6 +155,7 @@ make_canon(size_t body)
 	canon_settings_init(&settings);
 	settings.spool_dir = pki_path("%s", "");
 	settings.confidential = settings.hide_subject = true;
+	settings.legacy_display = true;
 	assert_int_equal(header_parse(&list, header, strlen(header), 0, &used,
 	    &has_body, &err), 0);
 	canon = canon_new(&settings, &list, SMIME_SHA256, &err);
