@@ -41,6 +41,9 @@ SIZES = {
 # Growth that is no leak: in 2,000 messages the heaps have not settled yet.
 full = False
 figures = []
+# What a machine with other work may take longer than Sampul says; the times
+# that were measured are printed.
+SLACK = 30
 ticks = os.sysconf("SC_CLK_TCK")
 
 
@@ -391,9 +394,12 @@ def cpu_seconds(pids):
     return total
 
 
-def pss_kib(pids):
-    return sum(int(re.search(r"(?m)^Pss:\s+(\d+)", rig.read(
-        "/proc/%d/smaps_rollup" % pid)).group(1)) for pid in pids)
+def own_kib(pids):
+    """Proportional memory without what is mapped from files: how many other
+    programs map the same libraries is not ours to answer for."""
+    return sum(int(number) for pid in pids for number in re.findall(
+        r"(?m)^Pss_(?:Anon|Shmem):\s+(\d+)",
+        rig.read("/proc/%d/smaps_rollup" % pid)))
 
 
 def alive(pid):
@@ -436,7 +442,7 @@ def signs(site, sender=BUDI, kind=plain):
     since = len(site.sink.messages)
     reply = one(site, number, sender, kind)
     harness.equal(reply.code, 250, "reply %r" % (reply.text,))
-    harness.equal(check_sink(site, batch, [number], since, 30), 0, "twice")
+    harness.equal(check_sink(site, batch, [number], since), 0, "twice")
 
 
 def recovers(site, seconds, sender=BUDI):

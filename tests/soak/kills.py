@@ -72,7 +72,7 @@ def kill_at(site, points, progress, killed, pids, rng):
 
 @test
 def killed_at_random_points(site):
-    """Nothing is lost, unsigned or half-edited (SIG-60, MTA-13, MTA-15)."""
+    """Nothing is lost, unsigned or half-edited (SIG-60, MTA-53)."""
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     count, kills = size("kill messages"), size("kills")

@@ -13,9 +13,9 @@ GROWTH = 1024                   # KiB, of all processes together
 
 
 def settled(site):
-    """Proportional memory once the connections are gone."""
+    """Memory once the connections are gone."""
     time.sleep(0.5)
-    return base.pss_kib(base.processes(site))
+    return base.own_kib(base.processes(site))
 
 
 @test
@@ -184,7 +184,7 @@ def no_key_outside_the_key_process(site):
                 load.result()
                 os.kill(first, 9)
                 first = None
-                base.recovers(site, 20)
+                base.recovers(site, 60)
                 continue
             time.sleep(0.1)
             for name, pid in (("mail process",

@@ -121,7 +121,7 @@ class Reloader(threading.Thread):
 
 @test
 def reloads_under_load(site):
-    """No message fails while the configuration changes (MTA-14)."""
+    """No message fails while the configuration changes (MTA-12)."""
     count, reloads = size("reload messages"), size("reloads")
     batch = base.Batch(40)
     files = batch.write(site.path("reload-mail"))

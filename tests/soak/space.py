@@ -61,7 +61,7 @@ class Disk:
 
 @test
 def spool_is_full(site):
-    """A temporary failure, and small mail goes on (SIG-54)."""
+    """A temporary failure, and small mail goes on (SIG-60, MTA-37)."""
     with Disk(site.path("spool-disk"), MIB, rig.SAMPUL_USER) as disk:
         site.write_conf(spool={"dir": disk.path})
         with base.Daemon(site):
@@ -98,7 +98,7 @@ def spool_is_full(site):
 
 @test
 def audit_trail_is_full(site):
-    """What cannot be recorded is not signed; no line is lost (SIG-53)."""
+    """What cannot be recorded is not signed; no line is lost (SIG-60)."""
     with Disk(site.path("audit-disk"), MIB, rig.SAMPUL_KEY_USER) as disk:
         trail = os.path.join(disk.path, "audit.log")
         site.write_conf(audit={"file": trail})
