@@ -805,12 +805,22 @@ def restarts_under_load_mta53(site):
 INTEROP = os.path.join(rig.ROOT, "tests", "interop", "verify-all")
 
 
+def form_and_key(site, result):
+    """Of what was verified last."""
+    form = harness.parameters(harness.values(result.header,
+                                             "Content-Type")[0])[0]
+    text = harness.openssl("x509", "-in", site.path("scratch", "signer"),
+                           "-noout", "-text").decode()
+    return form, re.search(r"ASN1 OID: (\w+)|Key Algorithm: (rsa)",
+                           text).group().split()[-1]
+
+
 @test
 def other_programs_accept_what_leaves(site):
     """SIG-20, SIG-41: openssl, GnuPG, NSS and Bouncy Castle, on what Postfix
     delivered: three kinds of key, both forms, clean and encoded, by way of a
     next hop without 8BITMIME, with DKIM on top."""
-    files = []
+    files, kinds = [], set()
     for sender, login in ((SITI, BUDI), (BUDI, BUDI),
                           (SEKRETARIAT, SEKRETARIAT)):
         for to, door, hop in (
@@ -823,6 +833,7 @@ def other_programs_accept_what_leaves(site):
                 files.append(harness._write(
                     site.path("scratch", "%s.eml" % sent.subject),
                     arrived(sent, hop)))
+                kinds.add(form_and_key(site, signed(site, sent, sender, hop)))
     result = subprocess.run(
         [INTEROP, "-r", site.anchor, "-i",
          os.path.join(site.pki, "issuing.pem"), *files],
@@ -836,6 +847,10 @@ def other_programs_accept_what_leaves(site):
     if skipped:
         raise harness.Skip("not installed: " + " ".join(skipped))
     equal(len(re.findall(r"(?m)^ok ", said)), 4 * len(files), "verdicts")
+    equal(kinds, {(form, key) for form in ("multipart/signed",
+                                           "application/pkcs7-mime")
+                  for key in ("rsa", "prime256v1", "secp384r1")},
+          "forms and keys")
 
 
 @test

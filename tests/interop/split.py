@@ -3,8 +3,9 @@
 
 Writes OUTDIR/signature.der and, for multipart/signed, OUTDIR/content.bin: the
 first part as it was signed. A message with bare LF line ends (a mailbox file)
-is taken as if it had come by SMTP. Python's e-mail package is used for the
-header alone: it would write the part anew.
+is taken as if it had come by SMTP. Python's e-mail package is used for one
+field alone: it takes a bare CR for the end of a line, and would write the part
+anew.
 """
 import base64
 import email
@@ -23,6 +24,15 @@ def body_of(part):
     if found is None:
         fail("a part without an empty line")
     return part[max(found.end() - 2, 0):]
+
+
+def content_type(header):
+    """The first one, in a message of Python's with nothing else."""
+    field = re.search(rb"(?im)^content-type[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*",
+                      header + b"\r\n")
+    return email.message_from_bytes(
+        (field.group() if field else b"") + b"\r\n",
+        policy=email.policy.compat32)
 
 
 def decode(text):
@@ -47,9 +57,7 @@ def main():
         data = data[data.index(b"\n") + 1:]
     if b"\r\n" not in data:
         data = data.replace(b"\n", b"\r\n")
-    message = email.message_from_bytes(data.split(b"\r\n\r\n", 1)[0] +
-                                       b"\r\n\r\n",
-                                       policy=email.policy.compat32)
+    message = content_type(data.split(b"\r\n\r\n", 1)[0])
     body = body_of(data)
     out = sys.argv[2]
     kind = message.get_content_type()
