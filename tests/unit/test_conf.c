@@ -385,6 +385,8 @@ test_defaults(void **state)
 	assert_int_equal(conf->origin_count, 0);
 	assert_int_equal(conf->rule_count, 0);
 	/* what no rule decides fails safe */
+	/* MTA-52: an MTA is silent for as long as its own client */
+	assert_true(conf->idle_timeout >= 7210);
 	assert_int_equal(conf->default_rule.sign, SIGN_REQUIRED);
 	assert_int_equal(conf->default_rule.form, FORM_DETACHED);
 	assert_int_equal(conf->default_rule.cannot_sign, FAILURE_REFUSE);
