@@ -336,6 +336,8 @@ const struct setting conf_settings[] = {
     0, PATH_LENGTH_MAX, NONE, false, false },
 { "verify", "crl", SETTING_WORD, AT(crl), "require", 0, 0, crl_wants,
     NULL, NULL, NULL, false, false },
+{ "verify", "crl_max_age", SETTING_SECONDS, AT(crl_max_age), "0",
+    0, 10 * 366 * 86400, NONE, false, false },
 { "verify", "max_opaque", SETTING_SIZE, AT(max_opaque), "1M",
     16384, 256 * MIB, NONE, false, false },
 { "verify", "max_depth", SETTING_NUMBER, AT(max_layers), "5",

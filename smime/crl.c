@@ -146,6 +146,12 @@ to_time(const ASN1_TIME *when)
 }
 
 time_t
+crl_this_update(const X509_CRL *crl)
+{
+	return to_time(X509_CRL_get0_lastUpdate(crl));
+}
+
+time_t
 crl_next_update(const X509_CRL *crl)
 {
 	return to_time(X509_CRL_get0_nextUpdate(crl));
@@ -158,7 +164,7 @@ crl_describe(X509_CRL *crl, struct crl_facts *out)
 
 	cert_print_name(X509_CRL_get_issuer(crl), out->issuer,
 	    sizeof(out->issuer));
-	out->this_update = to_time(X509_CRL_get0_lastUpdate(crl));
+	out->this_update = crl_this_update(crl);
 	out->next_update = crl_next_update(crl);
 	out->revoked = count > 0 ? (size_t)count : 0;
 	ERR_clear_error();
@@ -175,6 +181,12 @@ trust_each_crl(const struct trust *trust, void (*each)(void *arg,
 		crl_describe(sk_X509_CRL_value(trust->crls, i), &facts);
 		each(arg, &facts);
 	}
+}
+
+void
+trust_set_crl_age(struct trust *trust, time_t seconds)
+{
+	trust->crl_age = seconds;
 }
 
 int

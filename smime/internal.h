@@ -710,6 +710,7 @@ struct trust {
 	STACK_OF(X509)		*intermediates;
 	STACK_OF(X509_CRL)	*crls;
 	STACK_OF(ASN1_OBJECT)	*policies;	/* NULL: none is asked for */
+	time_t			 crl_age;	/* 0: none */
 	size_t			 anchors;
 };
 
@@ -726,6 +727,7 @@ enum cert_problem trust_check_signatures(const STACK_OF(X509) *path,
 /* --------------------------------------------------------------- crl.c --- */
 
 /* 0 when it cannot be read. */
+time_t	 crl_this_update(const X509_CRL *crl);
 time_t	 crl_next_update(const X509_CRL *crl);
 
 /* -------------------------------------------------------- revocation.c --- */

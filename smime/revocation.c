@@ -140,6 +140,50 @@ set_rules(X509_STORE_CTX *ctx, const struct trust *trust, time_t now,
 }
 
 /*
+ * Until when the newest list of that issuer is young enough; before now where
+ * none is. Lists are told apart by name alone, the paths are by signature.
+ */
+static time_t
+young_until(const struct trust *trust, const X509_NAME *issuer)
+{
+	time_t newest = 0, one;
+	X509_CRL *crl;
+	int i;
+
+	for (i = 0; i < sk_X509_CRL_num(trust->crls); i++) {
+		crl = sk_X509_CRL_value(trust->crls, i);
+		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0 &&
+		    (one = crl_this_update(crl)) > newest)
+			newest = one;
+	}
+	return newest + trust->crl_age;
+}
+
+/* RFC 5280 leaves it to the issuer how long a list lasts; CRT-06 does not. */
+static void
+judge_age(const struct trust *trust, const STACK_OF(X509) *path, time_t now,
+    struct walk *walk, time_t *end)
+{
+	char subject[160];
+	time_t until;
+	X509 *cert;
+	int i;
+
+	for (i = 0; trust->crl_age > 0 && i < sk_X509_num(path) - 1; i++) {
+		cert = sk_X509_value(path, i);
+		until = young_until(trust, X509_get_issuer_name(cert));
+		if (until < *end)
+			*end = until;
+		if (until > now || rank(walk->worst) >= rank(REVOCATION_STALE))
+			continue;
+		walk->worst = REVOCATION_STALE;
+		cert_subject(cert, subject, sizeof(subject));
+		snprintf(walk->text, sizeof(walk->text), "%s: the revocation "
+		    "list of its issuer is too old", subject);
+	}
+}
+
+/*
  * Until when nothing can change: any list's end may matter, so the earliest
  * that is still to come counts.
  */
@@ -224,9 +268,10 @@ run(X509_STORE_CTX *ctx, const struct trust *trust, struct walk *walk,
 		out->problem = check_purposes(path, err);
 	if (out->problem != CERT_OK)
 		return 0;
-	out->revocation = walk->worst;
 	out->from = now;
 	out->until = find_end(trust, path, now);
+	judge_age(trust, path, now, walk, &out->until);
+	out->revocation = walk->worst;
 	if (walk->text[0] != '\0')
 		smime_error_setx(err, "%s", walk->text);
 	return 0;

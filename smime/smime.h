@@ -681,6 +681,12 @@ void	 crl_describe(X509_CRL *crl, struct crl_facts *out);
 void	 trust_each_crl(const struct trust *trust, void (*each)(void *arg,
 	    const struct crl_facts *facts), void *arg);
 /*
+ * How long after its thisUpdate a list counts as current, though it may say
+ * longer itself (CRT-06); 0, the default: as long as it says. An older one is
+ * still believed about what it revokes. Before threads share trust.
+ */
+void	 trust_set_crl_age(struct trust *trust, time_t seconds);
+/*
  * Certificate policies of which a path must keep one ("2.23.140.1.5.3.1"), for
  * trust_verify alone. count 0: none is asked for. Before threads share trust.
  */

@@ -65,12 +65,17 @@ free_names(char **names, size_t count)
 /* --------------------------------------------------------------- lists --- */
 
 static void
-check_list(void *arg, const struct crl_facts *facts)
+check_list(void *arg, const struct crl_facts *said)
 {
 	struct trust_check *check = arg;
-	const char *state = crl_state(facts, check->now);
+	struct crl_facts holds = *said, *facts = &holds;
+	time_t age = (time_t)check->report->ctl->conf->crl_max_age;
 	char when[CTL_TIME_MAX];
+	const char *state;
 
+	if (age > 0 && facts->this_update + age < facts->next_update)
+		facts->next_update = facts->this_update + age;
+	state = crl_state(facts, check->now);
 	check->lists++;
 	add_name(&check->issuers, &check->issuer_count, facts->issuer);
 	ctl_time(facts->next_update, when, sizeof(when));

@@ -326,6 +326,7 @@ anchors_load(const struct conf *conf, struct smime_error *err)
 		smime_error_setx(err, "out of memory for the trust anchors");
 		return NULL;
 	}
+	trust_set_crl_age(trust, (time_t)conf->crl_max_age);
 	if (anchors_each(conf, load, trust, err) != 0)
 		goto bad;
 	if (trust_anchors(trust) == 0) {

@@ -306,6 +306,14 @@ crl()
 crl -60 10
 expect 0 "check with a list near its end" check
 says "warns" '^warning .*of CN=Sampul test issuing.* ends on .*no newer one'
+crl -60 1000
+configure 'crl_max_age = "50m";'
+expect 0 "check with a list that is too old" check
+says "warns" '^warning .*of CN=Sampul test issuing.* ended on '
+expect 75 "and verify says so" verify --brief "$tmp/good"
+says "in its word" '^temperror crl-stale '
+configure ""
+expect 0 "but for that it is good" verify --brief "$tmp/good"
 crl -60 -1
 expect 0 "check with a list that ended" check
 says "warns" '^warning .*of CN=Sampul test issuing.* ended on '

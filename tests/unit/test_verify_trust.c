@@ -379,6 +379,47 @@ test_stale(void **state)
 	trust_free(some);
 }
 
+/* CRT-06: a list that says ten years may be believed for thirty days. */
+static void
+test_age(void **state)
+{
+	static const char *const crls[] = { "root", "issuing", NULL };
+	static const char *const one[] = { "root", NULL };
+	struct smime_error err = { "" };
+	struct trust *some = trust_with(crls), *less = trust_with(one);
+	struct cms cms = { .signers = { &budi } };
+	struct verdict verdict;
+	time_t until;
+
+	(void)state;
+	trust_set_crl_age(some, 30 * 86400);
+	trust_set_crl_age(less, 30 * 86400);
+	settings.trust = some;
+	settings.max_age = 0;
+	expect("young", &cms, VERIFY_GOOD, &verdict);
+	assert_int_equal(trust_check_revocation(some, budi.cert, NULL,
+	    settings.now, &until, &err), REVOCATION_GOOD);
+	assert_true(until > settings.now + 29 * 86400 &&
+	    until <= settings.now + 30 * 86400);
+	settings.now += 31 * 86400;
+	expect("too old", &cms, VERIFY_CRL_STALE, &verdict);
+	assert_non_null(strstr(verdict.detail, "too old"));
+	settings.crl_soft_fail = true;
+	expect("too old, soft", &cms, VERIFY_GOOD, &verdict);
+	assert_true(verdict.crl_soft_fail);
+	settings.crl_soft_fail = false;
+	cms.signers[0] = &revoked;
+	expect("revoked by an old list", &cms, VERIFY_REVOKED, &verdict);
+	settings.trust = less;
+	cms.signers[0] = &budi;
+	expect("old and missing", &cms, VERIFY_CRL_MISSING, &verdict);
+	settings.now -= 31 * 86400;
+	settings.max_age = 30 * 86400;
+	settings.trust = trust;
+	trust_free(some);
+	trust_free(less);
+}
+
 static void
 count_crl(void *arg, const struct crl_facts *facts)
 {
@@ -598,6 +639,7 @@ main(void)
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_revocation),
 		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_forged_list),
 		cmocka_unit_test(test_list_in_message),
 		cmocka_unit_test(test_pins),
