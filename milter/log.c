@@ -153,13 +153,11 @@ send_line(enum log_level level, const char *text)
 }
 
 static void
-log_line(enum log_level level, const char *fmt, va_list ap)
+put_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char raw[LINE_MAX_LOG], text[LINE_MAX_LOG];
 	int saved = errno, len;
 
-	if (level > atomic_load(&log_level))
-		return;
 	/* errno still is the caller's here, for %m */
 	len = vsnprintf(raw, sizeof(raw), fmt, ap);
 	if (len < 0)
@@ -172,6 +170,23 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	else
 		send_line(level, text);
 	errno = saved;
+}
+
+static void
+log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	if (level <= atomic_load(&log_level))
+		put_line(level, fmt, ap);
+}
+
+void
+log_audit(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(LOG_LEVEL_INFO, fmt, ap);
+	va_end(ap);
 }
 
 void

@@ -46,6 +46,8 @@ void	 log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* At level info, whatever the level is: what must be on record. */
+void	 log_audit(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A finding of conf_check. */
 void	 log_finding(void *arg, bool is_error, const char *text);
 

@@ -243,6 +243,8 @@ why_text(enum plan_why why)
 		    "be used",
 		[WHY_HIDDEN_RECIPIENT] = "an envelope for several would name "
 		    "the hidden ones (Bcc) to the others",
+		[WHY_KEY_LOCKED] = "the mailbox's key is locked; its owner "
+		    "has to unlock it",
 	};
 
 	return (size_t)why < sizeof(texts) / sizeof(texts[0]) ? texts[why] :

@@ -224,7 +224,7 @@ append(const char *line, size_t len, struct smime_error *err)
 
 	pthread_mutex_lock(&trail.lock);
 	if (trail.path == NULL) {
-		log_info("audit: %.*s", (int)len - 1, line);
+		log_audit("audit: %.*s", (int)len - 1, line);
 	} else {
 		rc = follow(err);
 		if (rc == 0)

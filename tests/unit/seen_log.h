@@ -46,6 +46,7 @@ name(const char *fmt, ...)					\
 LOGGER(log_error, "error")
 LOGGER(log_warning, "warning")
 LOGGER(log_info, "info")
+LOGGER(log_audit, "info")
 LOGGER(log_debug, "debug")
 
 void

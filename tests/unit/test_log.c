@@ -121,6 +121,12 @@ test_levels(void **state)
 	log_warning("no");
 	log_error("yes");
 	want_line("", "error: yes");
+
+	/* What must be on record is, however quiet the log is. */
+	capture();
+	log_info("no");
+	log_audit("audit: %d", 1);
+	want_line("", "info: audit: 1");
 }
 
 static void
