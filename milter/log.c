@@ -102,6 +102,13 @@ log_debug_always(void)
 	log_set_level(LOG_LEVEL_DEBUG);
 }
 
+/* Cached: a process in a cage may not ask. */
+static pid_t
+own_pid(void)
+{
+	return log_pid != 0 ? log_pid : getpid();
+}
+
 static void
 write_line(enum log_level level, const char *text)
 {
@@ -111,7 +118,7 @@ write_line(enum log_level level, const char *text)
 	if (log_journal)
 		snprintf(mark, sizeof(mark), "<%d>", levels[level].priority);
 	len = snprintf(line, sizeof(line), "%s%s[%ld]: %s: %s\n", mark,
-	    log_ident, (long)log_pid, levels[level].word, text);
+	    log_ident, (long)own_pid(), levels[level].word, text);
 	if (len <= 0)
 		return;
 	if ((size_t)len >= sizeof(line)) {
@@ -141,7 +148,7 @@ send_line(enum log_level level, const char *text)
 	    "<%d>%.3s %2d %02d:%02d:%02d %s[%ld]: %s%s",
 	    LOG_MAIL | levels[level].priority, months + 3 * tm.tm_mon,
 	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, log_ident,
-	    (long)log_pid, mark, text);
+	    (long)own_pid(), mark, text);
 	if (len <= 0)
 		return;
 	if ((size_t)len >= sizeof(line))
