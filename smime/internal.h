@@ -151,6 +151,15 @@ bool	 display_is_deceptive(const char *text, size_t len);
 bool	 display_shows_other(char *text, size_t len, const char *address,
 	    bool *odd);
 
+/* ------------------------------------------------------------- idn.c --- */
+
+/*
+ * In place, the domain of a canonical address with A-labels for what is not
+ * ASCII (CRT-30, CRT-36); as it is where that cannot be. address has room for
+ * ADDRESS_MAX + 1 octets.
+ */
+void	 address_to_ascii(char *address);
+
 /* -------------------------------------------------------------- scan.c --- */
 
 /* What was met in a stretch of octets that matters for signing. */

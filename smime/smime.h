@@ -887,7 +887,8 @@ struct verdict {
 						 * than the reason, or "" */
 	char			 part[48];	/* of the outermost signature,
 						 * "" without */
-	char			 from[ADDRESS_MAX + 1];	/* "" unless one */
+	char			 from[ADDRESS_MAX + 1];	/* "" unless one; its
+						 * domain in A-labels */
 	enum address_result	 from_result;
 
 	bool			 has_signer;	/* the certificate was found */

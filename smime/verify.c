@@ -380,6 +380,7 @@ verify_finish(struct verifier *v, struct verdict *out,
 		return smime_error_setx(err, "the verdict is already given");
 	v->finished = true;
 	out->from_result = address_from(v->header, out->from);
+	address_to_ascii(out->from);
 	ERR_clear_error();
 	if (layer_finish(v->root) != 0)
 		rc = -1;

@@ -143,7 +143,10 @@ compare_from(const struct header_list *payload, const char *shown)
 {
 	char address[ADDRESS_MAX + 1];
 
-	switch (address_from(payload, address)) {
+	enum address_result result = address_from(payload, address);
+
+	address_to_ascii(address);
+	switch (result) {
 	case ADDRESS_OK:
 	case ADDRESS_ODD_FORM:
 	case ADDRESS_DISPLAY_NAME:

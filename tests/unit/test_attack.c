@@ -717,6 +717,12 @@ test_replay(void **state)
 	attack.settings.max_age = 0;
 	attack_cms("signed 40 days ago, and any age goes", &cms, "pass good");
 	attack.settings.max_age = 30 * 86400;
+	cms.time = 2840140800;		/* in 2060, which UTCTime has not */
+	attack_cms("VER-24 GeneralizedTime, far off", &cms,
+	    "policy signing-time");
+	attack.settings.max_future = 0;
+	attack_cms("VER-24 GeneralizedTime", &cms, "pass good");
+	attack.settings.max_future = 86400;
 	signed_message(head, HP_TO("siti@example.org"),
 	    strlen(HP_TO("siti@example.org")), "b", &mail);
 	attack_expect("to her", &mail, "pass good", &verdict);

@@ -189,6 +189,14 @@ test_homographs(void **state)
 		{ "CRT-30 A-label in upper case",
 		    "From: x@XN--BCHER-KVA.example\r\n",
 		    "x@xn--bcher-kva.example", "pass good" },
+		{ "CRT-30 U-label", "From: x@b\xc3\xbc" "cher.example\r\n",
+		    "x@xn--bcher-kva.example", "pass good" },
+		{ "CRT-30 U-label of another", "From: x@b\xc3\xbb" "cher."
+		    "example\r\n", "x@xn--bcher-kva.example",
+		    "policy other-address" },
+		{ "CRT-36 U-label in upper case is none", "From: x@B\xc3\x9c"
+		    "CHER.example\r\n", "x@xn--bcher-kva.example",
+		    "policy other-address" },
 		{ "ATK-26 Cyrillic a", "From: budi@dinkes.pek\xd0\xb0longankab"
 		    ".go.id\r\n", BUDI, "policy other-address" },
 		{ "ATK-26 the same, in its A-label",
@@ -220,6 +228,59 @@ test_homographs(void **state)
 
 		try(rows[i].what, &with, rows[i].from, rows[i].want, NULL);
 	}
+}
+
+/* CRT-30, CRT-36: vectors by an encoder of somebody else's (Python's). */
+static void
+test_a_labels(void **state)
+{
+	static const struct {
+		const char	*address;
+		const char	*want;
+	} rows[] = {
+		{ "x@y.example", "x@y.example" },
+		{ "x", "x" },
+		{ "b\xc3\xbc@y.example", "b\xc3\xbc@y.example" },
+		{ "x@b\xc3\xbc" "cher.example", "x@xn--bcher-kva.example" },
+		{ "x@m\xc3\xbcnchen.b\xc3\xbc" "cher",
+		    "x@xn--mnchen-3ya.xn--bcher-kva" },
+		{ "x@\xe4\xbe\x8b\xe3\x81\x88.id", "x@xn--r8jz45g.id" },
+		{ "x@\xd0\xbf\xd1\x80\xd0\xb8\xd0\xbc\xd0\xb5\xd1\x80",
+		    "x@xn--e1afmkfd" },
+		{ "x@\xce\xb1\xce\xb2\xce\xb3", "x@xn--mxacd" },
+		{ "x@\xc3\xbc", "x@xn--tda" },
+		{ "x@a-\xc3\xbc-b", "x@xn--a--b-1ra" },
+		{ "x@\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+		    "x@xn--wgv71a119e" },
+		{ "x@\xf0\x90\x8d\x88x", "x@xn--x-vf2i" },
+		{ "x@\xc5\xab" "di", "x@xn--di-fua" },
+		{ "x@3\xe5\xb9\xb4" "b\xe7\xb5\x84\xe9\x87\x91\xe5\x85\xab"
+		    "\xe5\x85\x88\xe7\x94\x9f",
+		    "x@xn--3b-ww4c5e180e575a65lsy2b" },
+		{ "x@b\xc3\xbc" "cher..example.", "x@xn--bcher-kva"
+		    "..example." },
+		{ "x@\xff.example", "x@\xff.example" },
+	};
+	char address[ADDRESS_MAX + 1], large[ADDRESS_MAX + 1] = "x@";
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(address, sizeof(address), "%s", rows[i].address);
+		address_to_ascii(address);
+		assert_string_equal(address, rows[i].want);
+	}
+	/* A label that grows too long, and a domain that does. */
+	for (i = 0; i < 60; i++)
+		strcat(large, i % 2 == 0 ? "\xe4\xbe\x8b" : "a");
+	snprintf(address, sizeof(address), "%s", large);
+	address_to_ascii(address);
+	assert_string_equal(address, large);
+	for (i = 0, large[2] = '\0'; i < 79; i++)
+		strcat(large, "\xc3\xbc.");
+	snprintf(address, sizeof(address), "%s", large);
+	address_to_ascii(address);
+	assert_string_equal(address, large);
 }
 
 /* ---------------------------------------------------------------- names --- */
@@ -541,6 +602,7 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_homographs),
+		cmocka_unit_test(test_a_labels),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_weak_authority),
