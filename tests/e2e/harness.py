@@ -323,11 +323,14 @@ class Site:
 
     def reload(self, expect):
         """SIGHUP to the supervisor; waits for a new log line that holds
-        expect."""
+        expect, and for new processes where the reload takes them."""
         before = len(self.logged())
         os.kill(self.process.pid, signal.SIGHUP)
         self.process.wait_for("reload: " + expect, lambda: re.search(
             expect, self.logged()[before:]))
+        if "are started anew" in self.logged()[before:]:
+            self.process.wait_for("the new processes", lambda: re.search(
+                r"\bserving milter\.socket", self.logged()[before:]))
 
     def children(self):
         """{user name: pid} of the supervisor's children."""
