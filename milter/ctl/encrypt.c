@@ -76,7 +76,9 @@ check_one(struct work *work, const struct recipient_settings *settings,
 	if (addressee->findings.findings.count > 0)
 		work->unusable = true;
 	work->recipients[i].cert = cert;
-	work->recipients[i].oaep = work->message->oaep && cert_is_rsa(cert);
+	work->recipients[i].oaep = cert_is_rsa(cert) &&
+	    (work->message->oaep ||
+	    (cert_capabilities(cert) & SMIME_CAP_RSA_OAEP) != 0);
 	return EX_OK;
 }
 

@@ -79,6 +79,7 @@ setup()
 	    "$pki" "$tmp/pki" mailbox $siti rsa2048 "$tmp/siti" encryption &&
 	    "$pki" "$tmp/pki" mailbox $budi p384 "$tmp/own" encryption &&
 	    "$pki" "$tmp/pki" mailbox $siti p256 "$tmp/signing" &&
+	    "$pki" "$tmp/pki" mailbox $siti rsa2048 "$tmp/caps" capabilities &&
 	    "$pki" "$tmp/pki" mailbox $siti p256 "$tmp/revoked" encryption &&
 	    "$pki" "$tmp/pki" revoke "$tmp/revoked" &&
 	    mkdir "$tmp/keystore" "$tmp/anchors" "$tmp/intermediates" \
@@ -147,6 +148,15 @@ expect 0 "by GCM and OAEP" encrypt --cipher aes256-gcm --oaep --to $siti \
     --cert "$tmp/siti/cert.pem" "$tmp/mail"
 says "another envelope" 'smime-type=authEnveloped-data'
 opened "opened" siti
+"$ctl" -c "$tmp/sampul.conf" encrypt --to $siti --cert "$tmp/siti/cert.pem" \
+    "$tmp/mail" 2>"$tmp/err" | openssl cms -cmsout -print | grep -q rsaesOaep
+[ $? -eq 1 ]
+result $? "no OAEP where nobody asks for it"
+expect 0 "to a certificate that says it reads OAEP" encrypt --to $siti \
+    --cert "$tmp/caps/cert.pem" "$tmp/mail"
+openssl cms -cmsout -print -in "$tmp/out" 2>"$tmp/err" | grep -q rsaesOaep
+result $? "is by OAEP"
+opened "and opened" caps
 expect 0 "as a document" --json encrypt --to $siti --cert \
     "$tmp/siti/cert.pem" "$tmp/mail"
 json "with the message in it" 'd["encrypted"] and d["cipher"] == "aes256-cbc"

@@ -160,7 +160,8 @@ open_sealed(const struct output *sealed, EVP_PKEY *key, X509 *cert, size_t *len)
 	}
 	*len = (size_t)BIO_get_mem_data(out, &data);
 	copy = malloc(*len + 1);
-	memcpy(copy, data, *len);
+	if (*len > 0)
+		memcpy(copy, data, *len);
 	copy[*len] = '\0';
 	BIO_free(out);
 	CMS_ContentInfo_free(cms);
