@@ -114,3 +114,15 @@ ask_keys(const struct conf *conf, const struct unlock_request *request,
 	errno = saved;
 	return rc;
 }
+
+bool
+ask_to_forget(const struct conf *conf, const char *address)
+{
+	struct unlock_request request = { .verb = UNLOCK_LOCK };
+	struct smime_error ignored = { "" };
+	struct unlock_answer last;
+
+	snprintf(request.address, sizeof(request.address), "%s", address);
+	return ask_keys(conf, &request, NULL, NULL, &last, &ignored) == 0 &&
+	    last.result == UNLOCK_DONE;
+}

@@ -61,6 +61,10 @@ int	 ask_keys(const struct conf *conf,
 	    void (*each)(void *arg, const struct unlock_answer *answer),
 	    void *arg, struct unlock_answer *last, struct smime_error *err);
 
+/* The running key process, if there is one and it can be told, forgets what it
+ * has in memory of an address; whether it did. */
+bool	 ask_to_forget(const struct conf *conf, const char *address);
+
 /* ------------------------------------------------------------ record.c --- */
 
 /* The account that runs this, for records: "root", or "root(budi)" by sudo. */

@@ -6,7 +6,8 @@
  *	2. the file "destroyed" appears in the entry: from the next message on
  *	   nobody looks for its key
  *	3. the key's octets are overwritten on disk, its name removed
- *	4. the audit trail gets "destroy", done
+ *	4. the key process is told to forget what it has in memory
+ *	5. the audit trail gets "destroy", done
  *
  * Broken off anywhere, the same command goes on where it stopped: what is done
  * already does no harm twice, and the record has its end in every case.
@@ -37,6 +38,7 @@ struct request {
 	char		 serial[SERIAL_TEXT_MAX + 1];
 	bool		 linked;	/* the key had further names */
 	bool		 had_key;
+	bool		 forgotten;	/* by the running daemon, at once */
 };
 
 static int
@@ -232,6 +234,7 @@ destroy(struct ctl *ctl, const struct folder *entry, struct request *request)
 		return ctl_error(EX_IOERR, "%s; the key may be there still: "
 		    "run the command again", err.text);
 	}
+	request->forgotten = ask_to_forget(ctl->conf, request->address);
 	if (put_on_record(ctl, request, "done", request->reason, &err) != 0)
 		return ctl_error(EX_IOERR, "the key is destroyed, but the "
 		    "record lacks its end: %s", err.text);
@@ -255,6 +258,7 @@ say(struct ctl *ctl, const struct request *request)
 		    request->serial : NULL);
 		json_bool(&json, "destroyed", true);
 		json_bool(&json, "changed", request->had_key);
+		json_bool(&json, "forgotten", request->forgotten);
 		json_end(&json);
 		return ctl_finish();
 	}
@@ -266,9 +270,10 @@ say(struct ctl *ctl, const struct request *request)
 		    "Its octets were overwritten where the file system had "
 		    "them. A flash disk, a copying\nfile system (btrfs, ZFS), "
 		    "snapshots and backups may hold older copies, encrypted\n"
-		    "as they were. The running daemon forgets it with the "
-		    "address's next message,\nor at a reload.\n",
-		    request->address, request->folder);
+		    "as they were. %s\n", request->address, request->folder,
+		    request->forgotten ? "The running daemon has forgotten "
+		    "it." : "A running daemon forgets it with the address's "
+		    "next message,\nor at a reload.");
 	return ctl_finish();
 }
 

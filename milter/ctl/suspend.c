@@ -100,6 +100,8 @@ suspend(struct ctl *ctl, const struct request *request,
 	record_note(request->reason, note, sizeof(note));
 	if (folder_put(mailbox, NOTE, note, strlen(note), 0644, &err) != 0)
 		return ctl_error(EX_IOERR, "%s", err.text);
+	/* it would notice with the next message; the key need not wait */
+	(void)ask_to_forget(ctl->conf, request->address);
 	if (record(ctl, "suspend", request->address, NULL, "done",
 	    request->reason, &err) != 0)
 		return ctl_error(EX_IOERR, "%s is suspended, but this is not "
