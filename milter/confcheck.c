@@ -395,6 +395,29 @@ may_encrypt(const struct conf *conf)
 	    conf->labels.count > 0 || conf->subject_tags.count > 0;
 }
 
+/* The one folder that the mail process writes to, but for spool and socket. */
+static void
+check_harvest(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	const struct passwd *pw;
+	struct stat st;
+
+	if (conf->harvest_from.count == 0 || conf->harvest_dir[0] == '\0' ||
+	    !check_directory(checker, false, "encryption.harvest_dir",
+	    conf->harvest_dir, &st))
+		return;
+	pw = geteuid() == 0 ? getpwnam(conf->user) : NULL;
+	if (pw != NULL && st.st_uid != pw->pw_uid)
+		finding(checker, false, "encryption.harvest_dir: %s does not "
+		    "belong to %s, and no certificate will be kept; chown it",
+		    conf->harvest_dir, conf->user);
+	if (st.st_mode & 022)
+		finding(checker, true, "encryption.harvest_dir: %s may be "
+		    "written by group or others; chmod go-w",
+		    conf->harvest_dir);
+}
+
 /* What would make every message that must be encrypted stay here. */
 static void
 check_encryption(struct checker *checker)
@@ -474,6 +497,7 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	if (conf->pid_file[0] != '\0')
 		check_parent(&checker, false, "pid_file", conf->pid_file);
 	check_encryption(&checker);
+	check_harvest(&checker);
 	conf_check_meaning(conf, report, arg);
 	return checker.errors;
 }

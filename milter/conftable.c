@@ -92,10 +92,11 @@ static int
 check_source(struct conf_reader *reader, config_setting_t *at, char **value)
 {
 	if (strcmp(*value, "partners") == 0 ||
-	    strcmp(*value, "colleagues") == 0)
+	    strcmp(*value, "colleagues") == 0 ||
+	    strcmp(*value, "harvested") == 0)
 		return 0;
 	return conf_fail(reader, at, "\"%s\" is unknown; it is one of "
-	    "\"partners\", \"colleagues\"", *value);
+	    "\"partners\", \"colleagues\", \"harvested\"", *value);
 }
 
 /* Compared with what is seen of a field: one line without odd spaces. */
@@ -356,11 +357,19 @@ const struct setting conf_settings[] = {
     spoof_actions, NULL, NULL, NULL, false, false },
 
 { "encryption", "sources", SETTING_STRINGS, AT(encryption_sources),
-    "partners|colleagues", 0, 0, NULL, check_source, NULL, NULL,
+    "partners|colleagues|harvested", 0, 0, NULL, check_source, NULL, NULL,
     false, false },
 { "encryption", "partners_dir", SETTING_PATH, AT(partners_dir),
     SAMPUL_SYSCONFDIR "/sampul/partners", 0, PATH_LENGTH_MAX,
     NONE, false, false },
+{ "encryption", "harvest_dir", SETTING_PATH, AT(harvest_dir), "",
+    0, PATH_LENGTH_MAX, NONE, false, false },
+{ "encryption", "harvest_from", SETTING_STRINGS, AT(harvest_from), NULL, 0, 0,
+    NULL, conf_check_pattern, NULL, NULL, false, false },
+{ "encryption", "harvest_max", SETTING_NUMBER, AT(harvest_max), "10000",
+    0, 1000000, NONE, false, false },
+{ "encryption", "harvest_age", SETTING_SECONDS, AT(harvest_age), "365d",
+    86400, 10 * 366 * 86400, NONE, false, false },
 { "encryption", "gcm_to", SETTING_STRINGS, AT(gcm_to), NULL, 0, 0, NULL,
     conf_check_pattern, NULL, NULL, false, false },
 { "encryption", "labels", SETTING_STRINGS, AT(labels), NULL, 0, 0, NULL,

@@ -2,6 +2,7 @@
  * encryption.h - what the files that deal with encrypting share:
  *
  *	partners.c	certificates in folders
+ *	harvest.c	certificates kept from mail that came in
  *	recipients.c	whose certificate: the sources, asked in order
  *	seal.c		whether a message can be encrypted, and to whom
  */
@@ -86,6 +87,35 @@ int	 recipients_find(struct recipients *recipients,
 int	 partners_find(void *arg, const struct conf *conf,
 	    const char *address, struct candidates *out,
 	    struct smime_error *err);
+
+/* ----------------------------------------------------------- harvest.c --- */
+
+/* What is kept about a correspondent. */
+struct harvested {
+	X509		*cert;		/* NULL: nothing */
+	STACK_OF(X509)	*extra;
+	time_t		 signed_at;	/* by the signer's clock */
+	time_t		 seen_at;	/* by ours */
+	unsigned	 capabilities;
+	unsigned	 changed;	/* how often there was another */
+};
+void	 harvested_clear(struct harvested *harvested);
+/* 0 also when nothing is kept; -1: it cannot be read. */
+int	 harvest_read(const struct conf *conf, const char *address,
+	    struct harvested *out, struct smime_error *err);
+/* The source "harvested": what was seen within encryption.harvest_age. */
+int	 harvest_find(void *arg, const struct conf *conf,
+	    const char *address, struct candidates *out,
+	    struct smime_error *err);
+/* Whether something is kept of this From address at all. */
+bool	 harvest_is_wanted(const struct conf *conf, const char *address);
+/*
+ * After a verdict: keeps what it said of its sender, or not. What goes wrong
+ * is logged; it does not concern the message.
+ */
+void	 harvest_keep(const struct conf *conf, const char *queue_id,
+	    const struct verdict *verdict, const struct correspondent *said,
+	    time_t now);
 
 /* ------------------------------------------------------------ colleagues --- */
 

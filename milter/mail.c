@@ -210,6 +210,7 @@ make_recipients(struct channel_pool *channels)
 	const struct recipient_source sources[] = {
 		{ "partners", true, partners_find, NULL },
 		{ "colleagues", false, colleagues_ask, channels },
+		{ "harvested", false, harvest_find, NULL },
 	};
 
 	return recipients_new(sources, sizeof(sources) / sizeof(sources[0]));

@@ -233,6 +233,10 @@ struct conf {
 	/* encryption */
 	struct string_list	 encryption_sources;	/* in this order */
 	char			*partners_dir;	/* "" none */
+	char			*harvest_dir;	/* "" none */
+	struct string_list	 harvest_from;	/* patterns; none: nobody */
+	unsigned		 harvest_max;	/* addresses */
+	unsigned		 harvest_age;	/* seconds since last seen */
 	struct string_list	 gcm_to;	/* patterns: read AES-GCM */
 	struct string_list	 labels;	/* these require encryption */
 	struct string_list	 label_fields;	/* in which fields */

@@ -84,6 +84,8 @@ begin(struct session *session, struct receive *receive)
 	}
 	incoming_settings(message->conf, receive->trust,
 	    session->service->verified, time(NULL), &receive->settings);
+	receive->settings.learn = message->plan.action == PLAN_NOT_OURS &&
+	    message->conf->harvest_from.count > 0;
 	receive->verifier = verify_new(&receive->settings, &message->header,
 	    &receive->err);
 }
@@ -125,6 +127,18 @@ comes_from_outside(const struct session *session, const struct facts *facts)
 	return session->message.plan.action == PLAN_NOT_OURS && !facts->local;
 }
 
+static void
+keep_sender(const struct message *message)
+{
+	struct receive *receive = message->receive;
+	struct correspondent said;
+
+	verify_correspondent(receive->verifier, &said);
+	harvest_keep(message->conf, message->queue_id, &receive->verdict,
+	    &said, receive->settings.now);
+	correspondent_clear(&said);
+}
+
 void
 receive_finish(struct session *session)
 {
@@ -145,6 +159,9 @@ receive_finish(struct session *session)
 	if (message->plan.action == PLAN_NOT_OURS)
 		incoming_decide(message->conf, &facts, &receive->verdict,
 		    comes_from_outside(session, &facts), &receive->reception);
+	if (receive->settings.learn && receive->verifier != NULL &&
+	    receive->reception.action == INCOMING_ACCEPT)
+		keep_sender(message);
 }
 
 const struct verdict *

@@ -86,6 +86,7 @@ static const struct place {
 	    { [SANDBOX_KEYS] = READ, [SANDBOX_MAIL] = READ } },
 	{ AT(verify_anchors_dir), false, true, { [SANDBOX_MAIL] = READ } },
 	{ AT(partners_dir), false, false, { [SANDBOX_MAIL] = READ } },
+	{ AT(harvest_dir), false, false, { [SANDBOX_MAIL] = SPOOL | READ } },
 	{ AT(crl_dir), false, true,
 	    { [SANDBOX_KEYS] = READ, [SANDBOX_MAIL] = READ } },
 	{ AT(pins_file), true, false, { [SANDBOX_MAIL] = READ } },

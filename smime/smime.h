@@ -838,6 +838,7 @@ struct verify_settings {
 	bool			(*pinned)(void *arg, const char *address,
 				    const unsigned char fingerprint[32]);
 	void			*pinned_arg;
+	bool			 learn;		/* for verify_correspondent */
 };
 
 /* Every default in one place; trust, now and cache are left to the caller. */
@@ -947,6 +948,28 @@ int	 verify_body(struct verifier *verifier, const void *buf, size_t len,
 /* After the last piece, once. */
 int	 verify_finish(struct verifier *verifier, struct verdict *out,
 	    struct smime_error *err);
+
+/*
+ * What a correspondent's mail program said, under a signature that passed,
+ * about writing back (RFC 8551 2.5.2, 2.5.3).
+ */
+struct correspondent {
+	X509			*cert;		/* to encrypt to; NULL none */
+	STACK_OF(X509)		*extra;		/* NULL, or others of the
+						 * message, at most 8 */
+	bool			 has_capabilities;
+	unsigned		 capabilities;	/* SMIME_CAP_ */
+};
+
+/*
+ * After verify_finish with settings.learn: takes it over; all empty unless the
+ * verdict was VERDICT_PASS with a revocation known to be good. The certificate
+ * names the From address and allows encryption; whether it is trusted is for
+ * recipient_check.
+ */
+void	 verify_correspondent(struct verifier *verifier,
+	    struct correspondent *out);
+void	 correspondent_clear(struct correspondent *correspondent);
 
 /* ---------------------------------------------------------- recipients --- */
 

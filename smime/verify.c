@@ -25,6 +25,7 @@ struct verifier {
 	struct canon_settings	 limits;
 	struct scan		 scan;
 	bool			 finished;
+	struct correspondent	 learnt;
 };
 
 void
@@ -139,6 +140,7 @@ verify_free(struct verifier *v)
 		return;
 	layer_free(v->root);
 	scan_clear(&v->scan);
+	correspondent_clear(&v->learnt);
 	free(v);
 }
 
@@ -325,6 +327,10 @@ judge_signed(struct verifier *v, struct verdict *out)
 		list[0]->payload = payload;
 		rc = judge_layers(v, list, count, out);
 		copy_path(list[0], out);
+		if (rc == 0 && v->settings.learn &&
+		    out->word == VERDICT_PASS && !out->pinned &&
+		    out->revocation == REVOCATION_GOOD)
+			learn(list[0], &v->learnt);
 	}
 	for (i = 0; i <= VERDICT_LAYERS && list[i] != NULL; i++) {
 		judgement_clear(list[i]);
@@ -397,4 +403,11 @@ verify_finish(struct verifier *v, struct verdict *out,
 		return smime_error_setx(err, "cannot verify a message");
 	}
 	return 0;
+}
+
+void
+verify_correspondent(struct verifier *v, struct correspondent *out)
+{
+	*out = v->learnt;
+	memset(&v->learnt, 0, sizeof(v->learnt));
 }

@@ -181,6 +181,8 @@ struct signer_info {
 	struct der	ess;		/* signingCertificate */
 	struct der	ess2;		/* signingCertificateV2 */
 	struct der	protection;
+	struct der	capabilities;	/* SMIMECapabilities */
+	struct der	encryption_key;	/* SMIMEEncryptionKeyPreference */
 };
 
 struct signed_data {
@@ -269,6 +271,12 @@ STACK_OF(X509) *cert_extra(const struct verify_settings *settings,
 /* RFC 5035: whether the attributes name this certificate. */
 bool	 cert_is_named(const struct signer_info *info, X509 *cert,
 	    const unsigned char hash[32]);
+/*
+ * The first certificate that issuer and serial, or key_id, of meant name;
+ * counted. NULL: none.
+ */
+X509	*cert_pick(const struct signed_data *data,
+	    const struct signer_info *meant);
 /* KU, EKU and the like: VERIFY_GOOD or _USAGE, _EXTENSION. */
 enum verify_reason cert_judge_usage(X509 *cert);
 
@@ -322,6 +330,11 @@ enum verify_reason rule_signature(struct judgement *j);
 enum verify_reason rule_usage(struct judgement *j);
 enum verify_reason rule_chain(struct judgement *j);
 enum verify_reason rule_revocation(struct judgement *j);
+
+/* ---------------------------------------------------- verify_learn.c --- */
+
+/* For a message that passed; never fails, it only learns less. */
+void	 learn(const struct judgement *j, struct correspondent *out);
 
 /* -------------------------------------------------- verify_message.c --- */
 

@@ -66,6 +66,10 @@ place(struct signer_info *info, enum slot slot)
 		return &info->ess2;
 	case SLOT_PROTECTION:
 		return &info->protection;
+	case SLOT_CAPABILITIES:
+		return &info->capabilities;
+	case SLOT_ENCRYPTION_KEY:
+		return &info->encryption_key;
 	default:
 		return NULL;
 	}

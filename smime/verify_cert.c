@@ -96,6 +96,19 @@ is_meant(const struct der *cert, const struct signer_info *info)
 	    same_name(&issuer, &info->issuer);
 }
 
+X509 *
+cert_pick(const struct signed_data *data, const struct signer_info *meant)
+{
+	X509 *cert;
+	size_t i;
+
+	for (i = 0; i < data->cert_count; i++)
+		if (is_meant(&data->certs[i], meant) &&
+		    (cert = parse(&data->certs[i])) != NULL)
+			return cert;
+	return NULL;
+}
+
 /* False: not to be read, or there already. */
 static bool
 hold(const struct verify_settings *settings, const struct der *der,

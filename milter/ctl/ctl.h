@@ -46,6 +46,7 @@ int	 cmd_status(struct ctl *ctl, int argc, char **argv);
 int	 cmd_list(struct ctl *ctl, int argc, char **argv);
 int	 cmd_show(struct ctl *ctl, int argc, char **argv);
 int	 cmd_check(struct ctl *ctl, int argc, char **argv);
+int	 cmd_partners(struct ctl *ctl, int argc, char **argv);
 int	 cmd_explain(struct ctl *ctl, int argc, char **argv);
 int	 cmd_sign(struct ctl *ctl, int argc, char **argv);
 int	 cmd_encrypt(struct ctl *ctl, int argc, char **argv);

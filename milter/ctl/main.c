@@ -37,6 +37,9 @@ static const struct command commands[] = {
 	    "everything about the certificates of one address" },
 	{ "check", cmd_check, "",
 	    "check configuration, directories, every certificate and key" },
+	{ "partners", cmd_partners, "list | show address | add address file | "
+	    "pin address |\n\t    forget [--pinned] address",
+	    "certificates of others, to encrypt to" },
 	{ "explain", cmd_explain, "[--from address] [--to address] "
 	    "[--login name]\n\t    [--client ip] [--daemon name] "
 	    "[--sender address]\n\t    [--header \"Name: value\"] "

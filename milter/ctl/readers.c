@@ -18,6 +18,7 @@ resolve(struct keystore *store, const struct conf *conf,
 	const struct recipient_source sources[] = {
 		{ "partners", true, partners_find, NULL },
 		{ "colleagues", false, colleagues_read, store },
+		{ "harvested", false, harvest_find, NULL },
 	};
 	const struct recipient_settings settings = { .trust = state->trust,
 	    .generation = state->generation, .now = time(NULL),
