@@ -159,6 +159,7 @@ outgoing_settings(const struct conf *conf, const struct plan *plan,
 	out->confidential = out->header_protection &&
 	    plan->encrypt != ENCRYPT_OFF;
 	out->hide_subject = out->confidential && plan->rule->hide_subject;
+	out->legacy_display = out->hide_subject;
 	out->smtputf8 = smtputf8;
 	out->quote_from = conf->quote_from;
 	if (conf->unlabelled_charset != NULL &&
