@@ -439,19 +439,22 @@ stop(void)
 static int
 prepare(struct conf *conf, struct smime_error *err)
 {
-	struct smime_error why = { "" };
+	struct smime_error why = { "" }, denied = { "" };
+	bool has_trail;
 
 	process.rate = rate_new();
 	process.vault = vault_new();
 	if (process.rate == NULL || process.vault == NULL)
 		return smime_error_setx(err, "out of memory");
 	if (sandbox_harden(err) != 0 || secret_read(conf, &process.secret,
-	    err) != 0 || audit_open(conf, err) != 0 ||
-	    unlockd_open(conf, err) != 0)
+	    err) != 0 || unlockd_open(conf, err) != 0)
 		return -1;
+	/* root without capabilities may not write where key_user may */
+	has_trail = audit_open(conf, &denied) == 0;
 	if (sandbox_lock_memory(&why) != 0)
 		log_info("keys are not locked in memory: %s", why.text);
-	if (sandbox_drop(conf->key_user, err) != 0)
+	if (sandbox_drop(conf->key_user, err) != 0 ||
+	    (!has_trail && audit_open(conf, err) != 0))
 		return -1;
 	process.served = served_new(conf, &process.secret, err);
 	if (process.served == NULL)
