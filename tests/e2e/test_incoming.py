@@ -1,6 +1,7 @@
 """Mail that comes in through a real Postfix: verdicts, forged fields on every
 path, rules, incidents, OpenDKIM in both orders, and mail of our own."""
 import json
+import os
 
 import harness
 from harness import BUDI, SITI, contains, equal, test
@@ -195,6 +196,26 @@ def forged_goes_when_there_is_no_list(site):
         contains(seen.verified, "revocation=unchecked")
     finally:
         reload_elsewhere(site, verify=kept)
+
+
+@test
+def others_authorities_are_believed(site):
+    """verify.anchors_dir: no longer untrusted, but its list is missing."""
+    kept = site.settings["verify"]
+    rig.make_directory(site.path("others"))
+    rig.write(site.path("others", "other-root.pem"), rig.read(
+        os.path.join(site.pki, "other-root.pem")))
+    site.write_conf(verify=dict(kept, anchors_dir=site.path("others")))
+    site.reload("reload|configuration")
+    try:
+        subject = subject_of(site)
+        seen = judged(site, detached(site, site.alien, header(subject)),
+                      subject)
+        expect(seen, "unknown", "temperror")
+        contains(seen.verified, "reason=crl-missing")
+    finally:
+        site.write_conf(verify=kept)
+        site.reload("reload|configuration")
 
 
 @test
