@@ -85,14 +85,14 @@ static const struct {
 	    "There is no path from the certificate to a configured anchor: "
 	    "add the issuer's intermediate certificates, or use a certificate "
 	    "of a recognised issuer.",
-	    "Tidak ada rantai dari sertifikat ini ke jangkar yang ditetapkan: "
+	    "Tidak ada rantai dari sertifikat ini ke jangkar kepercayaan: "
 	    "tambahkan sertifikat antara milik penerbit, atau pakai "
 	    "sertifikat dari penerbit yang diakui." },
 	[CERT_REVOKED] = { "revoked",
 	    "The issuer has revoked the certificate: remove it and ask for a "
 	    "new one with a new key.",
-	    "Sertifikat telah dicabut oleh penerbit: keluarkan dari tempat "
-	    "kunci dan ajukan yang baru dengan kunci baru." },
+	    "Sertifikat telah dicabut oleh penerbit: keluarkan dari "
+	    "penyimpanan kunci dan ajukan yang baru dengan kunci baru." },
 	[CERT_IS_CA] = { "ca",
 	    "This is the certificate of an authority, not of a mailbox: put "
 	    "the mailbox's own certificate first.",
