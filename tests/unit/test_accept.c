@@ -213,7 +213,7 @@ test_ceiling(void **state)
 	}
 }
 
-/* Silent connections cannot keep an MTA out. */
+/* ATK-35: silent connections cannot keep an MTA out. */
 static void
 test_silent_make_room(void **state)
 {

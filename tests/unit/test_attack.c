@@ -329,7 +329,7 @@ test_weak(void **state)
 	X509_free(weak);
 }
 
-/* -------------------------------------------------------- bombs of ASN.1 --- */
+/* ------------------------------------------------------- bombs of ASN.1 --- */
 
 static void
 put(struct buf *out, unsigned char tag, struct buf *inside)
@@ -451,7 +451,7 @@ test_many_signers(void **state)
 	buf_free(&one);
 }
 
-/* --------------------------------------------------------- bombs of MIME --- */
+/* -------------------------------------------------------- bombs of MIME --- */
 
 static void
 signed_message(const char *type, const char *entity, size_t len,
@@ -550,7 +550,7 @@ test_boundaries(void **state)
 	buf_free(&mail);
 }
 
-/* ---------------------------------------------------------------- base64 --- */
+/* --------------------------------------------------------------- base64 --- */
 
 /* How a signature's octets are written: lines of so many, and so on. */
 struct base64 {

@@ -845,7 +845,7 @@ test_each(void **state)
 	keystore_close(store);
 }
 
-/* SIG-35: an encryption certificate in the folder is announced. */
+/* SIG-35, CRT-22: an encryption certificate in the folder is announced. */
 static void
 test_encryption_announced(void **state)
 {
