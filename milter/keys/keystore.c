@@ -41,6 +41,7 @@ struct keystore {
 	struct keycache		*cache;
 	char			*dir;
 	atomic_llong		 looked;	/* at dir, in seconds */
+	atomic_bool		 moved;		/* it is out of reach */
 };
 
 static int
@@ -201,6 +202,10 @@ keystore_close(struct keystore *store)
  * A whole keystore may be put in the place of another by rename(2). Looked at
  * once a second; dup3 exchanges the directory under the feet of other threads
  * without a gap, and what they read meanwhile no longer matches its stamps.
+ *
+ * The cage of the key process is bound to the directory that was there at the
+ * start. Nothing is signed from that one any more: it may hold what the
+ * administrator has taken out.
  */
 static void
 follow_directory(struct keystore *store)
@@ -208,7 +213,7 @@ follow_directory(struct keystore *store)
 	struct stat named, open_one;
 	struct timespec ts;
 	long long last;
-	int fd;
+	int fd, rc;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	last = atomic_load_explicit(&store->looked, memory_order_relaxed);
@@ -217,16 +222,23 @@ follow_directory(struct keystore *store)
 	    (long long)ts.tv_sec))
 		return;
 	if (stat(store->dir, &named) == -1 ||
-	    fstat(store->context.dirfd, &open_one) == -1 ||
-	    (named.st_dev == open_one.st_dev &&
-	    named.st_ino == open_one.st_ino))
+	    fstat(store->context.dirfd, &open_one) == -1)
 		return;
+	if (named.st_dev == open_one.st_dev &&
+	    named.st_ino == open_one.st_ino) {
+		atomic_store(&store->moved, false);
+		return;
+	}
 	fd = open_directory(store->dir, &store->context.owners, NULL);
-	if (fd == -1)
-		return;
-	dup3(fd, store->context.dirfd, O_CLOEXEC);
-	close(fd);
-	log_info("the keystore %s is another directory now", store->dir);
+	rc = fd == -1 ? -1 : dup3(fd, store->context.dirfd, O_CLOEXEC);
+	if (fd != -1)
+		close(fd);
+	if (rc != -1)
+		log_info("the keystore %s is another directory now",
+		    store->dir);
+	else if (!atomic_exchange(&store->moved, true))
+		log_error("the keystore %s is another directory now, which "
+		    "cannot be reached; restart sampul-milter", store->dir);
 }
 
 static size_t
@@ -402,6 +414,11 @@ keystore_look(struct keystore *store, const char *address, time_t now,
 		return NULL;
 	}
 	follow_directory(store);
+	if (atomic_load(&store->moved)) {
+		smime_error_setx(err, "the keystore %s was replaced as a "
+		    "whole; this takes a restart", store->dir);
+		return NULL;
+	}
 	state = truststore_get(store->trusted, &store->trusts);
 	identity = find(store, state, address, now, lack, err);
 	trust_state_unref(state);

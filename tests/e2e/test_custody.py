@@ -409,6 +409,31 @@ def another_passphrase_of_the_keystore(site):
 
 
 @test
+def a_keystore_in_the_place_of_another(site):
+    """Nothing is signed by what the administrator has put away, whether the
+    key process can reach the new one or not."""
+    signs(site, SITI)
+    away, here = site.path("away"), site.path("keystore")
+    shutil.copytree(here, site.path("next"), copy_function=shutil.copy2)
+    for root, _, files in os.walk(site.path("next")):
+        for path in [root] + [os.path.join(root, name) for name in files]:
+            shutil.chown(path, rig.SAMPUL_KEY_USER)
+    shutil.rmtree(site.path("next", SITI))
+    os.rename(here, away)
+    os.rename(site.path("next"), here)
+    rig.wait_until("it is noticed", lambda: not send(site, SITI)[1], 30)
+    site.stop()
+    site.start()
+    answer, signed = send(site, SITI)
+    equal((answer[:1], signed), ("5", False), answer)
+    shutil.rmtree(here)
+    os.rename(away, here)
+    site.stop()
+    site.start()
+    signs(site, SITI)
+
+
+@test
 def imports_wait_for_it(site):
     """An import would use the old passphrase behind its back."""
     out = site.certificate(NOBODY, "p256")

@@ -504,6 +504,45 @@ test_cannot_sign(void **state)
 	assert_int_equal(policy_cannot_sign(&plan), PLAN_TEMPFAIL);
 }
 
+/* Whatever "sign" says, and never in clear what must be encrypted. */
+static void
+test_key_locked(void **state)
+{
+	static const struct {
+		enum sign_want		 sign;
+		enum failure_action	 key_locked;
+		enum encrypt_want	 encrypt;
+		enum plan_action	 want;
+	} table[] = {
+		{ SIGN_REQUIRED, FAILURE_REFUSE, ENCRYPT_OFF, PLAN_REFUSE },
+		{ SIGN_REQUIRED, FAILURE_TEMPFAIL, ENCRYPT_OFF,
+		    PLAN_TEMPFAIL },
+		{ SIGN_REQUIRED, FAILURE_PASS, ENCRYPT_OFF, PLAN_PASS },
+		{ SIGN_IF_POSSIBLE, FAILURE_TEMPFAIL, ENCRYPT_OFF,
+		    PLAN_TEMPFAIL },
+		{ SIGN_IF_POSSIBLE, FAILURE_PASS, ENCRYPT_REQUIRED,
+		    PLAN_REFUSE },
+		{ SIGN_REQUIRED, FAILURE_TEMPFAIL, ENCRYPT_REQUIRED,
+		    PLAN_TEMPFAIL },
+	};
+	struct rule rule;
+	struct plan plan = { .rule = &rule };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		memset(&rule, 0, sizeof(rule));
+		rule.sign = table[i].sign;
+		rule.key_locked = table[i].key_locked;
+		rule.cannot_encrypt = FAILURE_REFUSE;
+		plan.encrypt = table[i].encrypt;
+		if (policy_key_locked(&plan) != table[i].want)
+			fail_msg("%zu: got %d", i, policy_key_locked(&plan));
+	}
+	plan.rule = NULL;
+	assert_int_equal(policy_key_locked(&plan), PLAN_TEMPFAIL);
+}
+
 /* Sanitizers end a program that asks for too much, unless told otherwise. */
 const char	*__asan_default_options(void);
 const char	*__tsan_default_options(void);
@@ -574,6 +613,7 @@ main(void)
 		cmocka_unit_test(test_login_needs_origin),
 		cmocka_unit_test(test_skip_allowed),
 		cmocka_unit_test(test_cannot_sign),
+		cmocka_unit_test(test_key_locked),
 		cmocka_unit_test(test_no_memory_is_no_answer),
 		cmocka_unit_test(test_zero_is_safe),
 	};
