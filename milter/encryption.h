@@ -2,6 +2,7 @@
  * encryption.h - what the files that deal with encrypting share:
  *
  *	partners.c	certificates in folders
+ *	colleagues.c	those of our own mailboxes
  *	harvest.c	certificates kept from mail that came in
  *	recipients.c	whose certificate: the sources, asked in order
  *	seal.c		whether a message can be encrypted, and to whom
@@ -117,7 +118,7 @@ void	 harvest_keep(const struct conf *conf, const char *queue_id,
 	    const struct verdict *verdict, const struct correspondent *said,
 	    time_t now);
 
-/* ------------------------------------------------------------ colleagues --- */
+/* -------------------------------------------------------- colleagues.c --- */
 
 /*
  * Our own mailboxes' certificates, from the keystore: as the key process
