@@ -362,6 +362,11 @@ def signs_again(site):
     rig.wait_until("it signs again", signs, step=0.2)
 
 
+def _alive(pid):
+    state = rig.read("/proc/%d/stat" % pid).rpartition(")")[2].split()
+    return bool(state) and state[0] != "Z"
+
+
 def killed_half_way(site):
     """MTA-50, MTA-16, SIG-60: each process killed, and all of them, while a
     message is on its way."""
@@ -370,16 +375,19 @@ def killed_half_way(site):
             os.kill(site.children()[user], signal.SIGKILL)
 
     def kill_all():
+        children.extend(site.children().values())
         os.kill(site.process.pid, signal.SIGKILL)
         site.stop()
 
-    codes = []
+    codes, children = [], []
     for event in (lambda: kill(rig.SAMPUL_USER),
                   lambda: kill(rig.SAMPUL_KEY_USER),
                   lambda: kill(rig.SAMPUL_KEY_USER, rig.SAMPUL_USER)):
         codes.append(signed_or_kept(site, half_way(site, event)))
         signs_again(site)
     codes.append(signed_or_kept(site, half_way(site, kill_all)))
+    # Without a supervisor they end by themselves, and free the socket.
+    rig.wait_until("its children end", lambda: not any(map(_alive, children)))
     site.start()
     signs_again(site)
     print("# answers: %s" % codes)
