@@ -533,6 +533,7 @@ bool	 channel_pool_worn(struct channel_pool *pool);
 /* ---------------------------------------------------------- sandbox.c --- */
 
 enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_MAIL, SANDBOX_KEYS,
+	SANDBOX_APART,		/* a child that reads one file's octets */
 	SANDBOX_ROLES };
 
 /* No core dumps, not dumpable, no_new_privs. */
@@ -565,6 +566,11 @@ uid_t	 sandbox_uid(void);
 /* Whether a set that was started with one configuration can serve by another:
  * its processes reach the same files. */
 bool	 sandbox_fits(const struct conf *now, const struct conf *next);
+/*
+ * For a child of sampulctl that decodes what it has in memory already: no file,
+ * little memory and time, no call but for those and for its pipe.
+ */
+int	 sandbox_apart(struct smime_error *err);
 /* How many system calls are left to a role that serves; 0: no filter. */
 unsigned sandbox_call_count(enum sandbox_role role);
 

@@ -194,6 +194,27 @@ sandbox_serve(enum sandbox_role role, struct smime_error *err)
 	return calls_close(role, err);
 }
 
+#define APART_SECONDS	10		/* of processor time */
+#define APART_MEMORY	((rlim_t)512 * 1024 * 1024)
+
+int
+sandbox_apart(struct smime_error *err)
+{
+	const struct rlimit none = { 0, 0 };
+	const struct rlimit seconds = { APART_SECONDS, APART_SECONDS };
+	const struct rlimit memory = { APART_MEMORY, APART_MEMORY };
+
+	if (sandbox_harden(err) == -1)
+		return -1;
+	if (setrlimit(RLIMIT_CPU, &seconds) == -1 ||
+	    (!SANDBOX_OPEN && setrlimit(RLIMIT_AS, &memory) == -1) ||
+	    setrlimit(RLIMIT_FSIZE, &none) == -1)
+		return smime_error_set(err, "limits");
+	if (files_close(SANDBOX_APART, NULL, err) == -1)
+		return -1;
+	return calls_close(SANDBOX_APART, err);
+}
+
 struct beginning {
 	void	*(*run)(void *arg);
 	void	*arg;

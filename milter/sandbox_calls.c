@@ -26,7 +26,8 @@
 
 enum {
 	K = 1 << SANDBOX_KEYS,
-	M = 1 << SANDBOX_MAIL
+	M = 1 << SANDBOX_MAIL,
+	A = 1 << SANDBOX_APART
 };
 
 /* What an argument must be; see limited(). */
@@ -51,9 +52,9 @@ static const struct call allowed[] = {
 	/* over the descriptors that are there */
 	{ "recvfrom", NULL, K | M, ANY },
 	{ "sendto", NULL, K | M, TO_PEER },
-	{ "read", NULL, K | M, ANY },
-	{ "write", NULL, K | M, ANY },
-	{ "close", NULL, K | M, ANY },
+	{ "read", NULL, K | M | A, ANY },
+	{ "write", NULL, K | M | A, ANY },
+	{ "close", NULL, K | M | A, ANY },
 	{ "fcntl", NULL, K | M, PLAIN_FCNTL },
 	{ "poll", "ppoll", K | M, ANY },
 	{ "accept4", NULL, K | M, ANY },
@@ -77,26 +78,26 @@ static const struct call allowed[] = {
 	{ "rename", "renameat", M, ANY },	/* harvest.c */
 	{ "fsync", NULL, M, ANY },
 	/* memory */
-	{ "mmap", NULL, K | M, NO_CODE },
-	{ "mprotect", NULL, K | M, NO_CODE },
-	{ "munmap", NULL, K | M, ANY },
+	{ "mmap", NULL, K | M | A, NO_CODE },
+	{ "mprotect", NULL, K | M | A, NO_CODE },
+	{ "munmap", NULL, K | M | A, ANY },
 	/* the C library does not notice that this one fails */
-	{ "brk", NULL, K | M, ANY },
-	{ "madvise", NULL, M, ANY },
-	{ "mremap", NULL, M, ANY },
+	{ "brk", NULL, K | M | A, ANY },
+	{ "madvise", NULL, M | A, ANY },
+	{ "mremap", NULL, M | A, ANY },
 	/* threads; libmilter has one for each connection */
-	{ "futex", NULL, K | M, ANY },
+	{ "futex", NULL, K | M | A, ANY },
 	{ "exit", NULL, K | M, ANY },
 	{ "clone", NULL, M, A_THREAD },
 	{ "set_robust_list", NULL, M, ANY },
 	{ "rseq", NULL, M, ANY },
 	{ "sched_yield", NULL, M, ANY },
 	/* the rest */
-	{ "exit_group", NULL, K | M, ANY },
-	{ "rt_sigprocmask", NULL, K | M, ANY },
-	{ "restart_syscall", NULL, K | M, ANY },
-	{ "clock_gettime", NULL, K | M, ANY },
-	{ "getrandom", NULL, K | M, ANY },
+	{ "exit_group", NULL, K | M | A, ANY },
+	{ "rt_sigprocmask", NULL, K | M | A, ANY },
+	{ "restart_syscall", NULL, K | M | A, ANY },
+	{ "clock_gettime", NULL, K | M | A, ANY },
+	{ "getrandom", NULL, K | M | A, ANY },
 	{ "rt_sigaction", NULL, M, ANY },
 	{ "rt_sigreturn", NULL, M, ANY },
 	{ "rt_sigtimedwait", NULL, M, ANY },

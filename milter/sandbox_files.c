@@ -235,8 +235,9 @@ files_close(enum sandbox_role role, const struct conf *conf,
 	version = (int)syscall(NR_CREATE_RULESET, NULL, (size_t)0,
 	    ASK_VERSION);
 	if (version < 1) {
-		log_info("this kernel has no Landlock: files are kept apart "
-		    "by users and modes alone");
+		if (conf != NULL)
+			log_info("this kernel has no Landlock: files are "
+			    "kept apart by users and modes alone");
 		return 0;
 	}
 	attr.files = rules.handled = rights_of(version);
@@ -245,7 +246,7 @@ files_close(enum sandbox_role role, const struct conf *conf,
 	rules.fd = (int)syscall(NR_CREATE_RULESET, &attr, sizeof(attr), 0U);
 	if (rules.fd == -1)
 		return smime_error_set(err, "Landlock");
-	if (allow_places(&rules, role, conf, err) == -1)
+	if (conf != NULL && allow_places(&rules, role, conf, err) == -1)
 		goto out;
 	if (syscall(NR_RESTRICT_SELF, rules.fd, 0U) == -1) {
 		smime_error_set(err, "Landlock");

@@ -45,8 +45,19 @@ void	 material_clear(struct material *material);
 
 /* p12.c */
 bool	 is_p12(const char *buf, size_t len);
+enum p12_result { P12_FAILED, P12_NEEDS_PASSPHRASE, P12_READ };
+/* What is loaded from files, before there are none. */
+void	 p12_prepare(void);
+/* pass NULL: there is none yet. To be called by apart.c, in its child. */
+enum p12_result p12_read(struct material *out, const char *buf, size_t len,
+	    const char *pass, size_t pass_len, struct smime_error *err);
 int	 material_p12(struct material *out, const char *file,
 	    struct passphrase *passphrase, struct smime_error *err);
+
+/* apart.c: the same in a child with limits, which is thrown away. */
+enum p12_result p12_read_apart(struct material *out, const char *buf,
+	    size_t len, const char *pass, size_t pass_len,
+	    struct smime_error *err);
 
 /* One entry on its way to the keystore. */
 struct placement {

@@ -5,7 +5,8 @@
  * of several keys without a word (CRT-40): where there is a pair for signatures
  * and one for encryption, as in RFC 9216, the one that signs is taken. Old
  * exports are encrypted with RC2, which OpenSSL 3 keeps in its legacy provider:
- * it is loaded for this one file, in sampulctl, and never in the daemon.
+ * it is loaded for this one file, in a child of sampulctl (apart.c), and never
+ * in the daemon.
  */
 #include <string.h>
 
@@ -218,27 +219,27 @@ read_contents(struct material *out, const PKCS12 *p12, const char *pass,
 	return rc;
 }
 
-/* As read_contents, the second time with RC2 and its like. */
+static bool has_legacy;
+
+void
+p12_prepare(void)
+{
+	smime_load();
+	has_legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1) != NULL;
+	ERR_clear_error();
+}
+
 static int
 read_with_legacy(struct material *out, const PKCS12 *p12, const char *pass,
     size_t pass_len, struct smime_error *err)
 {
-	struct smime_error first = { "" };
-	OSSL_PROVIDER *legacy;
-	int rc;
+	struct smime_error why = { "" };
 
-	if (read_contents(out, p12, pass, pass_len, &first) == 0)
+	if (read_contents(out, p12, pass, pass_len, &why) == 0)
 		return 0;
-	legacy = OSSL_PROVIDER_try_load(NULL, "legacy", 1);
-	if (legacy == NULL) {
-		ERR_clear_error();
-		return smime_error_setx(err, "%s (and OpenSSL's legacy "
-		    "provider, which old files need, is not installed)",
-		    first.text);
-	}
-	rc = read_contents(out, p12, pass, pass_len, err);
-	OSSL_PROVIDER_unload(legacy);
-	return rc;
+	return smime_error_setx(err, has_legacy ? "%s" : "%s (and OpenSSL's "
+	    "legacy provider, which old files need, is not installed)",
+	    why.text);
 }
 
 static PKCS12 *
@@ -265,70 +266,85 @@ decode(const char *buf, size_t len, struct smime_error *err)
 }
 
 /* An absent and an empty passphrase are two things in PKCS#12. */
-static int
-unlock(const PKCS12 *p12_const, const char *file,
-    struct passphrase *passphrase, const char **pass, size_t *len,
-    struct smime_error *err)
+static enum p12_result
+unlock(PKCS12 *p12, const char **pass, size_t *len, struct smime_error *err)
 {
-	PKCS12 *p12 = (PKCS12 *)(uintptr_t)p12_const;
+	const char *given = *pass;
 
-	*pass = "";
-	*len = 0;
-	if (passphrase->file == NULL && PKCS12_mac_present(p12)) {
+	if (given == NULL) {
+		*pass = "";
+		*len = 0;
+		if (!PKCS12_mac_present(p12))
+			return P12_NEEDS_PASSPHRASE;
 		if (PKCS12_verify_mac(p12, "", 0) == 1)
-			return 0;
+			return P12_READ;
 		*pass = NULL;
 		if (PKCS12_verify_mac(p12, NULL, 0) == 1)
-			return 0;
-	}
-	ERR_clear_error();
-	if (passphrase_get(passphrase, file, err) != 0)
-		return -1;
-	*pass = passphrase->text;
-	*len = passphrase->len;
-	if (PKCS12_mac_present(p12) &&
-	    PKCS12_verify_mac(p12, *pass, (int)*len) != 1) {
+			return P12_READ;
 		ERR_clear_error();
-		return smime_error_setx(err, "the passphrase is wrong, or the "
-		    "file is damaged");
+		return P12_NEEDS_PASSPHRASE;
 	}
-	return 0;
+	if (PKCS12_mac_present(p12) &&
+	    PKCS12_verify_mac(p12, given, (int)*len) != 1) {
+		ERR_clear_error();
+		smime_error_setx(err, "the passphrase is wrong, or the file "
+		    "is damaged");
+		return P12_FAILED;
+	}
+	return P12_READ;
 }
 
+/* By its first octets, and nothing more: PFX ::= SEQUENCE { version 3, ... } */
 bool
 is_p12(const char *buf, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)buf;
-	PKCS12 *p12 = d2i_PKCS12(NULL, &p, (long)len);
-	bool is = p12 != NULL;
+	size_t head = 2;
 
+	if (len < 12 || p[0] != 0x30)
+		return false;
+	if (p[1] >= 0x81 && p[1] <= 0x84)
+		head += p[1] & 0x7fu;
+	return memcmp(p + head, "\x02\x01\x03", 3) == 0;
+}
+
+enum p12_result
+p12_read(struct material *out, const char *buf, size_t len, const char *pass,
+    size_t pass_len, struct smime_error *err)
+{
+	enum p12_result result;
+	PKCS12 *p12;
+
+	if ((p12 = decode(buf, len, err)) == NULL)
+		return P12_FAILED;
+	result = unlock(p12, &pass, &pass_len, err);
+	if (result == P12_READ &&
+	    read_with_legacy(out, p12, pass, pass_len, err) != 0)
+		result = P12_FAILED;
 	PKCS12_free(p12);
-	ERR_clear_error();
-	return is;
+	return result;
 }
 
 int
 material_p12(struct material *out, const char *file,
     struct passphrase *passphrase, struct smime_error *err)
 {
+	enum p12_result result = P12_NEEDS_PASSPHRASE;
 	struct smime_error why = { "" };
-	const char *pass = NULL;
-	PKCS12 *p12;
+	size_t len = 0;
 	char *buf;
-	size_t len = 0, pass_len = 0;
-	int rc = -1;
 
 	buf = ctl_read_file(file, IMPORT_FILE_MAX, &len, err);
 	if (buf == NULL)
 		return -1;
-	p12 = decode(buf, len, &why);
-	if (p12 != NULL && unlock(p12, file, passphrase, &pass, &pass_len,
-	    &why) == 0 && read_with_legacy(out, p12, pass, pass_len,
-	    &why) == 0)
-		rc = 0;
-	else
+	if (passphrase->file == NULL)
+		result = p12_read_apart(out, buf, len, NULL, 0, &why);
+	if (result == P12_NEEDS_PASSPHRASE)
+		result = passphrase_get(passphrase, file, &why) != 0 ?
+		    P12_FAILED : p12_read_apart(out, buf, len,
+		    passphrase->text, passphrase->len, &why);
+	if (result != P12_READ)
 		smime_error_setx(err, "%s: %s", file, why.text);
-	PKCS12_free(p12);
 	OPENSSL_clear_free(buf, len + 1);
-	return rc;
+	return result == P12_READ ? 0 : -1;
 }

@@ -251,6 +251,20 @@ expect 65 "PKCS#12 without a key" run import $siti \
 says "says so" 'no private key' err
 head -c 700 "$tmp/open.p12" >"$tmp/cut.p12"
 expect 65 "PKCS#12, cut off" run import $siti --p12 "$tmp/cut.p12"
+# two thousand million rounds: written over the eight million of a real file
+openssl pkcs12 -export -inkey "$tmp/p256/key.pem" -in "$tmp/p256/cert.pem" \
+    -keypbe NONE -certpbe NONE -macalg sha1 -iter 8388608 \
+    -passout "file:$tmp/pass" -out "$tmp/slow.p12"
+/usr/bin/python3 - "$tmp/slow.p12" <<'PYTHON'
+import sys
+data = open(sys.argv[1], "rb").read()
+assert data.count(b"\x02\x04\x00\x80\x00\x00") == 1
+open(sys.argv[1], "wb").write(data.replace(b"\x02\x04\x00\x80\x00\x00",
+                                           b"\x02\x04\x7f\xff\xff\xff"))
+PYTHON
+expect 65 "PKCS#12 with too many rounds" run import $siti \
+    --p12 "$tmp/slow.p12" --passphrase-file "$tmp/pass"
+says "says so" 'takes too long' err
 printf 'x' | cat "$tmp/open.p12" - >"$tmp/long.p12"
 expect 65 "PKCS#12, an octet too much" run import $siti --p12 "$tmp/long.p12"
 expect 65 "PKCS#12 that is PEM" run import $siti --p12 "$tmp/both.pem"
