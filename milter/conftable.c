@@ -379,6 +379,8 @@ const struct setting conf_settings[] = {
     false, false },
 { "encryption", "subject_tags", SETTING_STRINGS, AT(subject_tags), NULL, 0, 0,
     NULL, check_label, NULL, NULL, false, false },
+{ "encryption", "remove_tag", SETTING_BOOL, AT(remove_tag), "false", 0, 0,
+    NONE, false, false },
 
 { "audit", "file", SETTING_PATH, AT(audit_file),
     "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, false, false },

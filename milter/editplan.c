@@ -328,6 +328,13 @@ edit_plan_hide(struct edit_plan *plan, const struct header_list *header,
 }
 
 int
+edit_plan_change(struct edit_plan *plan, const char *name, const char *value,
+    struct smime_error *err)
+{
+	return add_step(plan, EDIT_CHANGE, name, 1, value, err);
+}
+
+int
 edit_plan_insert(struct edit_plan *plan, const char *name, const char *value,
     struct smime_error *err)
 {

@@ -175,7 +175,7 @@ decide_late(struct session *session, struct canon_result *result)
 	outgoing_settings(message->conf, &message->plan, message->smtputf8,
 	    &settings);
 	if (message->plan.action == PLAN_SIGN && message->canon != NULL &&
-	    !same_part(&settings, &message->begun))
+	    (message->untagged || !same_part(&settings, &message->begun)))
 		return begin_again(session, result);
 	return 0;
 }
@@ -243,6 +243,15 @@ work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 
 /* -------------------------------------------------------------- answer --- */
 
+/* Without the space behind the colon. */
+static const char *
+subject(const struct message *message)
+{
+	const char *value = header_find(&message->header, "Subject")->value;
+
+	return value + (*value == ' ');
+}
+
 static int
 edit(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 {
@@ -260,6 +269,10 @@ edit(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 	if (outcome->encrypted && outcome->canon.confidential &&
 	    edit_plan_hide(&plan, &message->header,
 	    message->begun.hide_subject, &message->err) == -1)
+		goto out;
+	if (message->untagged && !(outcome->canon.confidential &&
+	    message->begun.hide_subject) && edit_plan_change(&plan, "Subject",
+	    subject(message), &message->err) == -1)
 		goto out;
 	if (receive_insert(session, &plan) == -1)
 		goto out;

@@ -159,3 +159,39 @@ label_find(const struct conf *conf, const struct header_list *header)
 	/* without memory the doubt goes to the side that encrypts */
 	return failed ? "?" : found;
 }
+
+/* Where the tag stands in text as it was sent, or NULL. */
+static char *
+find_tag(char *text, const char *tag)
+{
+	char *p;
+
+	for (p = text; *p != '\0'; p++)
+		if (is_tag(p, tag, p == text ? ' ' : (unsigned char)p[-1]))
+			return p;
+	return NULL;
+}
+
+bool
+label_remove_tag(struct header_list *header, const char *tag)
+{
+	struct header_field *field;
+	size_t i, len;
+	char *at, *end;
+
+	if (header_count(header, "Subject") != 1)
+		return false;
+	for (i = 0; !header_is(&header->fields[i], "Subject"); i++)
+		continue;
+	field = &header->fields[i];
+	if (memchr(field->value, '\0', field->value_len) != NULL ||
+	    (at = find_tag(field->value, tag)) == NULL)
+		return false;
+	end = at + strlen(tag);
+	end += strspn(end, " \t\r\n");	/* a fold is white space too */
+	len = strlen(end);
+	memmove(at, end, len + 1);
+	header->bytes -= (size_t)(end - at);
+	field->value_len -= (size_t)(end - at);
+	return true;
+}

@@ -241,6 +241,7 @@ struct conf {
 	struct string_list	 labels;	/* these require encryption */
 	struct string_list	 label_fields;	/* in which fields */
 	struct string_list	 subject_tags;	/* likewise, in Subject */
+	bool			 remove_tag;	/* such a one, when sent */
 
 	/* audit */
 	char			*audit_file;	/* "" syslog only */
@@ -442,6 +443,11 @@ const char *label_find(const struct conf *conf,
 /* Whether perceived text is the label, or holds the tag. */
 bool	 label_is_value(const char *text, const char *label);
 bool	 label_has_tag(const char *text, const char *tag);
+/*
+ * Takes the tag out of the only Subject where it stands as it is, not in an
+ * encoded word. Whether anything was changed.
+ */
+bool	 label_remove_tag(struct header_list *header, const char *tag);
 
 /* -------------------------------------------------------------- text.c --- */
 
@@ -909,6 +915,9 @@ struct edit_plan {
 int	 edit_plan_hide(struct edit_plan *plan,
 	    const struct header_list *header, bool hide_subject,
 	    struct smime_error *err);
+/* One more step: the first field of that name gets another value. */
+int	 edit_plan_change(struct edit_plan *plan, const char *name,
+	    const char *value, struct smime_error *err);
 /* One more step: a field above all others, also above the one inserted
  * before. Borrows name and value. */
 int	 edit_plan_insert(struct edit_plan *plan, const char *name,

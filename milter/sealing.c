@@ -35,6 +35,19 @@ resolve(struct session *session)
 	return rc;
 }
 
+/* Last, when the plan is final: the tag decided it. */
+static void
+remove_tag(struct message *message)
+{
+	const struct conf *conf = message->conf;
+	size_t i;
+
+	for (i = 0; conf->remove_tag && i < conf->subject_tags.count; i++)
+		if (conf->subject_tags.items[i] == message->plan.label)
+			message->untagged = label_remove_tag(&message->header,
+			    message->plan.label);
+}
+
 /*
  * The plan says afterwards what is done: sign and encrypt, sign alone where
  * that is allowed, or refuse.
@@ -50,8 +63,10 @@ message_seal(struct session *session)
 	seal_clear(&message->seal);
 	if (resolve(session) == -1)
 		return -1;
-	if (message->seal.possible)
+	if (message->seal.possible) {
+		remove_tag(message);
 		return 0;
+	}
 	plan->action = policy_cannot_encrypt(plan);
 	if (plan->action == PLAN_SIGN)
 		plan->encrypt = ENCRYPT_OFF;

@@ -59,6 +59,7 @@ struct message {
 	enum smime_digest	 digest;	/* that canon was begun with */
 	struct canon_settings	 begun;		/* likewise */
 	struct seal		 seal;		/* who can read it */
+	bool			 untagged;	/* Subject lost its tag */
 	struct spool		*spool;		/* the body, should another
 						 * canon have to be begun */
 	uint64_t		 received;

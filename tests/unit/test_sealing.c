@@ -113,7 +113,8 @@ use_conf(const char *more)
 	    pki_path("."), pki_path("anchors"), pki_path("intermediates"));
 	snprintf(text + strlen(text), sizeof(text) - strlen(text),
 	    "encryption = { partners_dir = \"%s\"; labels = [ \"Rahasia\" ];\n"
-	    "  subject_tags = [ \"[R]\" ]; };\n%s", pki_path("partners"), more);
+	    "  subject_tags = [ \"[R]\" ];%s%s", pki_path("partners"),
+	    strncmp(more, "remove_tag", 10) == 0 ? "" : " };\n", more);
 	conf = fixture_conf(text);
 	conf->generation = ++generation;
 	conf_replace(conf);
@@ -310,6 +311,54 @@ test_branches(void **state)
 	}
 }
 
+static const struct {
+	const char	*subject, *outside, *inside;
+	const char	*rule;		/* of default_rule */
+} tags[] = {
+	{ "[R] Rapat", " Rapat", "\r\nSubject: Rapat\r\n",
+	    "hide_subject = false;" },
+	{ "Re: [r]\r\n Rapat", " Re: Rapat", "\r\nSubject: Re: Rapat\r\n",
+	    "hide_subject = false;" },
+	{ "[R] Rapat", " [...]", "\r\nSubject: Rapat\r\n", "" },
+	{ "[R]", " ", "\r\nSubject: \r\n", "hide_subject = false;" },
+	{ "=?UTF-8?Q?=5BR=5D?= x", " =?UTF-8?Q?=5BR=5D?= x",
+	    "\r\nSubject: =?UTF-8?Q?=5BR=5D?= x\r\n",
+	    "hide_subject = false;" },
+	/* a rule that waits for the size: the same, at the end */
+	{ "[R] Rapat", " Rapat", "\r\nSubject: Rapat\r\n",
+	    "hide_subject = false; }; rules = ( { name = \"big\";\n"
+	    "  larger_than = \"1M\"; } ); audit = { file = \"\";" },
+};
+
+static void
+test_remove_tag(void **state)
+{
+	char more[512], text[512], *inner;
+	SMFICTX *ctx;
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		snprintf(more, sizeof(more), "remove_tag = true; };\n"
+		    "default_rule = { %s };\n", tags[i].rule);
+		use_conf(more);
+		snprintf(text, sizeof(text), HEAD "Subject: %s\r\n" BODY,
+		    tags[i].subject);
+		ctx = session();
+		assert_int_equal(submit(ctx, to_hakim, text), SMFIS_CONTINUE);
+		assert_int_equal(fake_count(ctx, "Subject"), 1);
+		assert_string_equal(fake_value(ctx, "Subject"),
+		    tags[i].outside);
+		expect_opened(ctx, "hakim", true);
+		inner = read_whole(pki_path("plain"), &len);
+		if (memmem(inner, len, tags[i].inside,
+		    strlen(tags[i].inside)) == NULL)
+			fail_msg("%s: %.*s", tags[i].subject, (int)len, inner);
+		free(inner);
+		fake_free(ctx);
+	}
+}
+
 /* Observing finds out the same and changes nothing. */
 static void
 test_observe(void **state)
@@ -369,6 +418,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encrypted),
 		cmocka_unit_test(test_branches),
+		cmocka_unit_test(test_remove_tag),
 		cmocka_unit_test(test_observe),
 		cmocka_unit_test(test_faults),
 	};
