@@ -240,6 +240,9 @@ struct known {
 	bool		 fresh;		/* not from the cache */
 	bool		 trusted;	/* path good and not revoked, at the
 					 * time that was asked for */
+	bool		 signs;		/* with trusted: rule_usage holds too;
+					 * a path asked for a recipient's sake
+					 * says nothing about it */
 };
 
 /* False: not there. */

@@ -5,7 +5,8 @@
  * Found by the SHA-256 of the whole certificate. Only good results are kept: a
  * bad one may become good as soon as a message brings another intermediate, and
  * must not be remembered against the sender. A result holds for the generation
- * of trust under which it was found, and until the earliest end in it.
+ * of trust under which it was found, and until the earliest end in it. Of a
+ * certificate that mail was encrypted to nobody has asked whether it may sign.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct slot {
 	uint64_t	 generation;
 	time_t		 from;
 	time_t		 until;		/* 0: no result */
+	bool		 signs;		/* with a result */
 };
 
 /* Sets of WAYS slots, chosen by the hash; the one unused longest goes. */
@@ -101,6 +103,7 @@ verify_cache_get(struct verify_cache *cache, const unsigned char hash[32],
 		out->cert = slot->cert;
 		out->trusted = slot->generation == generation &&
 		    slot->from <= now && now < slot->until;
+		out->signs = out->trusted && slot->signs;
 	}
 	pthread_mutex_unlock(&cache->lock);
 	return slot != NULL;
@@ -131,6 +134,7 @@ verify_cache_put(struct verify_cache *cache, const struct known *known,
 		slot->generation = generation;
 		slot->from = result->from;
 		slot->until = result->until;
+		slot->signs = known->signs;
 	}
 	pthread_mutex_unlock(&cache->lock);
 	X509_free(out);

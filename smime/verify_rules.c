@@ -310,13 +310,19 @@ rule_signature(struct judgement *j)
 	return VERIFY_GOOD;
 }
 
-/* What the cache holds as trusted has kept this rule and the next two. */
+/* What the cache holds as trusted has kept the next two rules; this one when
+ * it was met as a signer's. */
 enum verify_reason
 rule_usage(struct judgement *j)
 {
-	const struct known *known = j->signer->known;
+	struct known *known = j->signer->known;
+	enum verify_reason reason;
 
-	return known->trusted ? VERIFY_GOOD : cert_judge_usage(known->cert);
+	if (known->trusted && known->signs)
+		return VERIFY_GOOD;
+	reason = cert_judge_usage(known->cert);
+	known->signs = reason == VERIFY_GOOD;
+	return reason;
 }
 
 enum verify_reason

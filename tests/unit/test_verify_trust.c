@@ -629,6 +629,46 @@ test_cache(void **state)
 	trust_free(empty);
 }
 
+/*
+ * CRT-22: a certificate to encrypt to was looked at for that, and its good path
+ * is in the cache that both share. It signs nothing for that.
+ */
+static void
+test_recipient_in_cache(void **state)
+{
+	struct recipient_settings recipients = { .trust = trust };
+	struct recipient_findings findings;
+	struct cms cms = { .signers = { NULL } };
+	struct smime_error err = { "" };
+	struct verdict verdict;
+	struct person who;
+	int i;
+
+	(void)state;
+	pki_mailbox("encryption", "p256", "encryption");
+	who = person_load("encryption");
+	cms.signers[0] = &who;
+	settings.cache = verify_cache_new(16);
+	recipients.cache = settings.cache;
+	recipients.generation = settings.generation;
+	recipients.now = settings.now;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(recipient_check(&recipients, who.cert, NULL,
+		    BUDI, &findings, &err), 0);
+		assert_int_equal(findings.findings.count, 0);
+		expect("met as a recipient", &cms, VERIFY_USAGE, &verdict);
+	}
+	/* One that may sign is met as a recipient, too: the other way round. */
+	cms.signers[0] = &budi;
+	(void)recipient_check(&recipients, budi.cert, NULL, BUDI, &findings,
+	    &err);
+	for (i = 0; i < 2; i++)
+		expect("may sign", &cms, VERIFY_GOOD, &verdict);
+	verify_cache_free(settings.cache);
+	settings.cache = NULL;
+	person_free(&who);
+}
+
 int
 main(void)
 {
@@ -646,6 +686,7 @@ main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_recipient_in_cache),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
