@@ -169,10 +169,12 @@ partners_find(void *arg, const struct conf *conf, const char *address,
 	if (conf->partners_dir[0] == '\0')
 		return 0;
 	dirfd = open(conf->partners_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The cage has in it what was there at the start. */
 	if (dirfd == -1)
 		return errno == ENOENT ? 0 : smime_error_set(err,
-		    "cannot open the certificates of partners in %s",
-		    conf->partners_dir);
+		    "cannot open the certificates of partners in %s%s",
+		    conf->partners_dir, errno == EACCES ? " (if it is newer "
+		    "than this process, restart it)" : "");
 	owners_init(&owners, conf->user);
 	rc = read_folder(dirfd, address, address, &owners, out, err);
 	if (rc == 0 && out->count == 0)

@@ -95,7 +95,10 @@ put(const struct conf *conf, const char *address, X509 *cert,
 	strcat(name, ".pem");
 	if (path_of(conf, address, "", path, sizeof(path)) != EX_OK)
 		return EX_CONFIG;
-	(void)mkdir(conf->partners_dir, 0755);
+	if (mkdir(conf->partners_dir, 0755) == 0)
+		ctl_error(0, "%s was made; restart sampul-milter, which "
+		    "cannot reach what was not there when it started",
+		    conf->partners_dir);
 	if (mkdir(path, 0755) == -1 && errno != EEXIST)
 		return ctl_error(EX_CANTCREAT, "%s: %s", path,
 		    strerror(errno));
