@@ -3,6 +3,7 @@
 #   make              build sampul-milter and sampulctl
 #   make demo         (root) install what is missing, build, show the main job
 #   make check        install what the tests need, build, run all tests
+#   make lint         what static analysis finds, nothing when well
 #   make bench        (root) one table of figures, measured side by side
 #   make install      PREFIX, DESTDIR, SYSCONFDIR, ... are respected
 #   make fuzz         fuzzers for FUZZ_TIME seconds each
@@ -43,17 +44,20 @@ bench:
 soak:
 	@tests/soak/soak
 
+lint:
+	@tests/lint
+
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check bench soak clean install uninstall fuzz programs tests
+.PHONY: all demo check bench soak lint clean install uninstall fuzz programs tests
 
 # ------------------------------------------------------------- machinery ---
 
 need = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
 	$(error $(1) is missing: install $(2), or run "make demo" as root))
 
-ifeq ($(filter clean uninstall demo check bench soak,$(MAKECMDGOALS)),)
+ifeq ($(filter clean uninstall demo check bench soak lint,$(MAKECMDGOALS)),)
 $(call need,libcrypto,libssl-dev)
 $(call need,libconfig,libconfig-dev)
 ifeq ($(wildcard /usr/include/libmilter/mfapi.h /usr/local/include/libmilter/mfapi.h),)

@@ -172,7 +172,7 @@ reply_text(const char *text, char out[2 * REPLY_MAX + 1])
 	size_t i, len = 0;
 	char c;
 
-	for (i = 0; text[i] != '\0' && i < REPLY_MAX; i++) {
+	for (i = 0; i < REPLY_MAX && text[i] != '\0'; i++) {
 		c = text[i];
 		if ((unsigned char)c < 0x20 || (unsigned char)c >= 0x7f)
 			c = ' ';

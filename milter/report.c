@@ -49,7 +49,7 @@ put_quoted(struct line *line, const char *value, size_t max)
 	unsigned char c;
 
 	put(line, "\"", 1);
-	for (i = 0; value[i] != '\0' && i < max; i++) {
+	for (i = 0; i < max && value[i] != '\0'; i++) {
 		c = (unsigned char)value[i];
 		if (c < 0x20 || c >= 0x7f)
 			snprintf(escaped, sizeof(escaped), "\\x%02X", c);

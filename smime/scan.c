@@ -309,6 +309,7 @@ lines(struct scan *scan, const unsigned char *p, size_t len, bool last,
 		state = scan->state;
 		number = scan->part.number;
 		if ((scan->state == SCAN_HEADER ? header_line : body_lines)
+		    /* cppcheck-suppress uninitvar ; either sets it */
 		    (scan, p + *used, len - *used, last, &n) == -1)
 			return -1;
 		*used += n;
