@@ -339,6 +339,8 @@ const struct setting conf_settings[] = {
     NULL, NULL, NULL, false, false },
 { "verify", "crl_max_age", SETTING_SECONDS, AT(crl_max_age), "0",
     0, 10 * 366 * 86400, NONE, false, false },
+{ "verify", "any_purpose", SETTING_BOOL, AT(any_purpose), "true", 0, 0,
+    NONE, false, false },
 { "verify", "max_opaque", SETTING_SIZE, AT(max_opaque), "1M",
     16384, 256 * MIB, NONE, false, false },
 { "verify", "max_depth", SETTING_NUMBER, AT(max_layers), "5",

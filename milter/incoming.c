@@ -216,6 +216,7 @@ incoming_settings(const struct conf *conf, const struct trust_state *state,
 	out->now = now;
 	out->max_opaque = conf->max_opaque;
 	out->max_depth = conf->max_layers;
+	out->any_purpose = conf->any_purpose;
 	out->crl_soft_fail = conf->crl == CRL_SOFT_FAIL;
 	out->max_age = (time_t)conf->max_age;
 	out->max_future = (time_t)conf->max_future;

@@ -220,6 +220,7 @@ struct conf {
 						 * alone; "" none */
 	char			*crl_dir;	/* "" none */
 	enum crl_want		 crl;		/* where none is current */
+	bool			 any_purpose;	/* that alone will do */
 	unsigned		 crl_max_age;	/* seconds; 0 not asked */
 	size_t			 max_opaque;	/* octets of signed-data */
 	unsigned		 max_layers;	/* signatures inside another */

@@ -265,7 +265,7 @@ trust_stamp(const struct conf *conf, time_t *newest)
 	stamp_directory(out, conf->crl_dir, newest);
 	if (conf->pins_file != NULL && conf->pins_file[0] != '\0')
 		stamp_file(out, conf->pins_file, "", newest);
-	fprintf(out, "%u\n", conf->crl_max_age);
+	fprintf(out, "%u %d\n", conf->crl_max_age, conf->any_purpose);
 	for (i = 0; i < conf->policy_oids.count; i++)
 		fprintf(out, "%s\n", conf->policy_oids.items[i]);
 	if (fclose(out) != 0) {

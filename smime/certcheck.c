@@ -22,6 +22,7 @@ struct facts {
 	uint32_t	 flags;		/* EXFLAG_* */
 	bool		 has_purposes;	/* extendedKeyUsage is there */
 	bool		 for_mail;
+	bool		 names_mail;	/* not just any purpose */
 	bool		 for_documents;
 	bool		 any_address;
 	bool		 this_address;
@@ -45,6 +46,8 @@ note_purpose(struct facts *facts, const ASN1_OBJECT *purpose)
 
 	if (nid == NID_email_protect || nid == NID_anyExtendedKeyUsage)
 		facts->for_mail = true;
+	if (nid == NID_email_protect)
+		facts->names_mail = true;
 	if (OBJ_obj2txt(text, sizeof(text), purpose, 1) > 0 &&
 	    strcmp(text, ADOBE_PDF_SIGNING) == 0)
 		facts->for_documents = true;
@@ -251,6 +254,15 @@ cert_check_encryption(X509 *cert, const char *address, time_t now,
 {
 	check(cert, address, now, encryption_rules,
 	    sizeof(encryption_rules) / sizeof(encryption_rules[0]), out);
+}
+
+bool
+cert_names_purpose(X509 *cert)
+{
+	struct facts facts = { .cert = cert };
+
+	read_purposes(&facts);
+	return !facts.has_purposes || facts.names_mail;
 }
 
 bool

@@ -696,6 +696,8 @@ void	 check_cache_put(struct check_cache *cache,
 
 /* CERT_OK, or what keeps us from signing with such a key. */
 enum cert_problem cert_key_problem(EVP_PKEY *key);
+/* Whether mail is among the purposes by its own name, or there are none. */
+bool	 cert_names_purpose(X509 *cert);
 /* Whether two certificates are the same octets. */
 bool	 cert_is_same(X509 *a, X509 *b);
 /* Issued by its own name and key: no link of a chain. */

@@ -826,6 +826,8 @@ struct verify_settings {
 	bool			 crl_soft_fail;	/* a missing or stale list does
 						 * not spoil a pass; said in
 						 * verdict.crl_soft_fail */
+	bool			 any_purpose;	/* anyExtendedKeyUsage alone is
+						 * for mail, too (CRT-21) */
 	bool			 weak_digest;	/* SHA-1 as message digest is
 						 * let pass */
 	time_t			 max_age;	/* of signingTime, seconds; 0:

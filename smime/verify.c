@@ -41,6 +41,7 @@ verify_settings_init(struct verify_settings *settings)
 	settings->max_rsa_bits = 8192;
 	settings->max_age = 30 * 86400;
 	settings->max_future = 86400;
+	settings->any_purpose = true;
 }
 
 /* ------------------------------------------------------- unsigned roots --- */

@@ -281,7 +281,8 @@ bool	 cert_is_named(const struct signer_info *info, X509 *cert,
 X509	*cert_pick(const struct signed_data *data,
 	    const struct signer_info *meant);
 /* KU, EKU and the like: VERIFY_GOOD or _USAGE, _EXTENSION. */
-enum verify_reason cert_judge_usage(X509 *cert);
+enum verify_reason cert_judge_usage(const struct verify_settings *settings,
+	    X509 *cert);
 
 /* ------------------------------------------------------ verify_judge.c --- */
 

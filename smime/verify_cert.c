@@ -248,7 +248,7 @@ cert_is_named(const struct signer_info *info, X509 *cert,
 /* --------------------------------------------------------------- usage --- */
 
 enum verify_reason
-cert_judge_usage(X509 *cert)
+cert_judge_usage(const struct verify_settings *settings, X509 *cert)
 {
 	struct cert_findings findings;
 
@@ -259,6 +259,8 @@ cert_judge_usage(X509 *cert)
 	    cert_has_finding(&findings, CERT_EXTENDED_KEY_USAGE) ||
 	    cert_has_finding(&findings, CERT_DOCUMENT_PROFILE) ||
 	    cert_has_finding(&findings, CERT_IS_CA))
+		return VERIFY_USAGE;
+	if (!settings->any_purpose && !cert_names_purpose(cert))
 		return VERIFY_USAGE;
 	return VERIFY_GOOD;
 }

@@ -51,7 +51,7 @@ judge(const struct verify_settings *settings, X509 *cert,
     const struct trust_result *path, const char *address, bool pinned,
     struct verdict *out)
 {
-	enum verify_reason reason = cert_judge_usage(cert);
+	enum verify_reason reason = cert_judge_usage(settings, cert);
 
 	if (reason == VERIFY_GOOD)
 		reason = path_reason(path);

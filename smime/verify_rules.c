@@ -320,7 +320,7 @@ rule_usage(struct judgement *j)
 
 	if (known->trusted && known->signs)
 		return VERIFY_GOOD;
-	reason = cert_judge_usage(known->cert);
+	reason = cert_judge_usage(j->settings, known->cert);
 	known->signs = reason == VERIFY_GOOD;
 	return reason;
 }

@@ -582,6 +582,37 @@ test_times(void **state)
 	}
 }
 
+/* CRT-21: the switch. */
+static void
+test_any_purpose(void **state)
+{
+	static const struct {
+		const char		*profile;
+		bool			 any;
+		enum verify_reason	 want;
+	} rows[] = {
+		{ "anyeku",	true,	VERIFY_GOOD },
+		{ "anyeku",	false,	VERIFY_USAGE },
+		{ "noeku",	false,	VERIFY_GOOD },
+		{ "ok",		false,	VERIFY_GOOD },
+	};
+	struct verdict verdict;
+	struct person who;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cms cms = { .signers = { &who } };
+
+		pki_mailbox("purpose", "p256", rows[i].profile);
+		who = person_load("purpose");
+		settings.any_purpose = rows[i].any;
+		expect(rows[i].profile, &cms, rows[i].want, &verdict);
+		person_free(&who);
+	}
+	settings.any_purpose = true;
+}
+
 /* --------------------------------------------------------------- cache --- */
 
 static void
@@ -685,6 +716,7 @@ main(void)
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_any_purpose),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_recipient_in_cache),
 	};
