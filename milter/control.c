@@ -143,7 +143,6 @@ control_thread(void *arg)
 			break;
 	}
 	control->stop();
-	free(control);
 	/*
 	 * libmilter may lock itself up when it is told to stop while a
 	 * connection comes in, and without a supervisor nobody would end us:
@@ -158,23 +157,20 @@ int
 control_start(int fd, int (*apply)(struct conf *conf, struct smime_error *err),
     void (*stop)(void), struct smime_error *err)
 {
-	struct control *control;
+	static struct control control;	/* a child has one */
 	pthread_t thread;
 	sigset_t all, old;
 	int rc;
 
-	if ((control = malloc(sizeof(*control))) == NULL)
-		return smime_error_set(err, "control thread");
-	control->fd = fd;
-	control->apply = apply;
-	control->stop = stop;
+	control.fd = fd;
+	control.apply = apply;
+	control.stop = stop;
 	/* signals are for the threads that expect them */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = sandbox_thread(&thread, NULL, control_thread, control);
+	rc = sandbox_thread(&thread, NULL, control_thread, &control);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc != 0) {
-		free(control);
 		errno = rc;
 		return smime_error_set(err, "control thread");
 	}

@@ -374,9 +374,11 @@ class Daemon:
 
 
 def start(site, prefix=()):
+    # valgrind makes calls of its own inside of the process: no cage then
+    build = harness.BUILD + "-open" if "valgrind" in prefix else harness.BUILD
     site.process = rig.Process(
         "sampul-milter", [*prefix, os.path.join(
-            harness.BUILD, "sampul-milter"), "-F", "-c", site.conf_file],
+            build, "sampul-milter"), "-F", "-c", site.conf_file],
         site.log)
     site.process.wait_for("its socket", site._listens, 60)
 
