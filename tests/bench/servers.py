@@ -178,6 +178,33 @@ class Receiver(Sampul):
         return out
 
 
+class Sealer(Sampul):
+    """Sampul that signs for RSA and encrypts what comes from SECRET."""
+
+    READER = "penerima@example.org"         # of whom the load client writes
+
+    def __init__(self, plain, secret):
+        super().__init__()
+        self.enrol(plain, "rsa2048")
+        self.enrol(secret, "rsa2048")
+        made = self.certificate(self.READER, "rsa2048", "encryption")
+        rig.make_directory(self.path("partners"))
+        rig.make_directory(self.path("partners", self.READER))
+        rig.write(self.path("partners", self.READER, "cert.pem"),
+                  rig.read(os.path.join(made, "cert.pem")))
+        rig.make_directory(self.path("crl"))
+        for name in ("root.crl.pem", "issuing.crl.pem"):
+            rig.write(self.path("crl", name),
+                      rig.read(os.path.join(self.pki, name)))
+        self.settings["verify"] = {"enabled": True,
+                                   "crl_dir": self.path("crl")}
+        self.settings["encryption"] = {"partners_dir": self.path("partners")}
+        self.settings["rules"] = [{"name": "secret", "from": [secret],
+                                   "encrypt": "required"}]
+        self.write_conf()
+        self.start()
+
+
 class Postfix(postfix.Postfix):
     """One Postfix whose four ports have a filter each."""
 
