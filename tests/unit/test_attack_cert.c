@@ -356,6 +356,9 @@ struct below {
 	X509_CRL	*crl;
 };
 
+/* 2.5.29.32.0 alone */
+#define ANY_POLICY	"DER:30:08:30:06:06:04:55:1D:20:00"
+
 static struct below
 authority(const char *name, struct person *by, const char *constraints,
     const char *more, const char *value, const EVP_MD *md)
@@ -364,7 +367,10 @@ authority(const char *name, struct person *by, const char *constraints,
 	struct issue with = { .name = name, .key = out.self.key,
 	    .issuer = by->cert, .issuer_key = by->key, .md = md,
 	    .extensions = { { "basicConstraints", constraints }, ISSUE_CA,
-	    { more, value } } };
+	    { more, value },
+	    /* OpenSSL 3.0 leaks the constraints of one without policies */
+	    { more != NULL && strcmp(more, "policyConstraints") == 0 ?
+	    "certificatePolicies" : NULL, ANY_POLICY } } };
 
 	out.self.cert = issue(&with);
 	out.crl = issue_crl(out.self.cert, out.self.key);
