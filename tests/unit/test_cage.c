@@ -482,7 +482,7 @@ teardown(void **state)
 	return pki_teardown(state);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_SANITIZER	true
 #else
 #define HAS_SANITIZER	false
