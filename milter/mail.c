@@ -103,16 +103,30 @@ socket_gid(const struct conf *conf, gid_t *out, struct smime_error *err)
 }
 
 /*
- * The directory may belong to the user that is about to be changed to, so no
- * call here follows a link: the mode comes with the binding.
+ * Mode and group come with the binding: an MTA that connects a moment later may
+ * do so at once. Where we cannot take the group on, it is given afterwards.
  */
 static int
-set_group(const struct conf *conf, const char *path, struct smime_error *err)
+bind_socket(const struct conf *conf, gid_t gid)
 {
-	gid_t gid;
+	const mode_t before = umask(0777 & ~conf->socket_mode);
+	const gid_t own = getegid();
+	const bool taken = gid != (gid_t)-1 && setegid(gid) == 0;
+	int rc = smfi_opensocket(false);
 
-	if (socket_gid(conf, &gid, err) == -1)
-		return -1;
+	if (taken && setegid(own) == -1)
+		rc = MI_FAILURE;
+	umask(before);
+	return rc;
+}
+
+/*
+ * The directory may belong to the user that is about to be changed to, or hand
+ * its own group down; no call here follows a link.
+ */
+static int
+set_group(const char *path, gid_t gid, struct smime_error *err)
+{
 	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) == -1)
 		return smime_error_set(err, "giving %s to group %ld", path,
 		    (long)gid);
@@ -131,10 +145,10 @@ static int
 open_socket(const struct conf *conf, struct smime_error *err)
 {
 	const char *path = unix_path(conf->socket);
-	mode_t before;
-	int rc;
+	gid_t gid = (gid_t)-1;
 
-	if (path != NULL && remove_stale(path, err) == -1)
+	if (path != NULL && (remove_stale(path, err) == -1 ||
+	    socket_gid(conf, &gid, err) == -1))
 		return -1;
 	if (smfi_setconn(conf->socket) != MI_SUCCESS ||
 	    smfi_register(callbacks) != MI_SUCCESS ||
@@ -142,13 +156,10 @@ open_socket(const struct conf *conf, struct smime_error *err)
 		return smime_error_setx(err, "libmilter does not take %s",
 		    conf->socket);
 	(void)smfi_setmaxdatasize(COMMAND_MAX);
-	before = umask(0777 & ~conf->socket_mode);
-	rc = smfi_opensocket(false);
-	umask(before);
-	if (rc != MI_SUCCESS)
+	if (bind_socket(conf, gid) != MI_SUCCESS)
 		return smime_error_setx(err, "cannot listen on %s",
 		    conf->socket);
-	return path == NULL ? 0 : set_group(conf, path, err);
+	return path == NULL ? 0 : set_group(path, gid, err);
 }
 
 /* ------------------------------------------------------------- process --- */
