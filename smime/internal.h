@@ -568,6 +568,16 @@ struct der algorithm_transport(bool oaep);
 struct der algorithm_signature(enum algorithm_kind kind,
 	    enum smime_digest digest);
 
+/* -------------------------------------------------------- elsewhere.c --- */
+
+/*
+ * Has data signed by a key that is elsewhere, and verifies it; *len is the
+ * room in out and becomes the length.
+ */
+int	 elsewhere_sign(EVP_PKEY *key, enum algorithm_kind kind,
+	    enum smime_digest digest, const struct der *data,
+	    unsigned char *out, size_t *len, struct smime_error *err);
+
 /* ------------------------------------------------------- attributes.c --- */
 
 /*

@@ -33,6 +33,7 @@ struct signer {
 	enum smime_digest	 digest;
 	enum algorithm_kind	 kind;
 	EVP_MD_CTX		*prepared;	/* only ever copied */
+	EVP_PKEY		*elsewhere;	/* instead of prepared */
 	struct der		 algorithm;	/* static */
 	struct der		 head;	/* SignedData's members up to and with
 					 * certificates */
@@ -87,6 +88,11 @@ prepare(struct signer *signer, EVP_PKEY *key, struct smime_error *err)
 	};
 	EVP_PKEY_CTX *pctx = NULL;
 
+	if (key_is_elsewhere(key)) {
+		EVP_PKEY_up_ref(key);
+		signer->elsewhere = key;
+		return 0;
+	}
 	if ((signer->prepared = EVP_MD_CTX_new()) == NULL ||
 	    EVP_DigestSignInit(signer->prepared, &pctx, md, NULL, key) != 1)
 		return smime_error_crypto(err, "cannot sign with this key");
@@ -268,6 +274,7 @@ signer_free(struct signer *signer)
 	if (signer == NULL)
 		return;
 	EVP_MD_CTX_free(signer->prepared);
+	EVP_PKEY_free(signer->elsewhere);
 	X509_free(signer->cert);
 	der_free(&signer->head);
 	der_free(&signer->info);
@@ -360,6 +367,9 @@ use_key(const struct signer *signer, const struct der *set,
 	int rc = -1;
 
 	ERR_clear_error();
+	if (signer->elsewhere != NULL)
+		return elsewhere_sign(signer->elsewhere, signer->kind,
+		    signer->digest, set, out, len, err);
 	if ((ctx = EVP_MD_CTX_new()) != NULL &&
 	    EVP_MD_CTX_copy_ex(ctx, signer->prepared) == 1 &&
 	    EVP_DigestSign(ctx, out, len, set->p, set->len) == 1)

@@ -470,6 +470,50 @@ int	 key_write(EVP_PKEY *key, const char *passphrase,
 	    size_t passphrase_len, int iterations, char **out, size_t *len,
 	    struct smime_error *err);
 
+/* ----------------------------------------------- elsewhere.c, token.c --- */
+
+enum raw_kind { RAW_RSA, RAW_PSS, RAW_ECDSA };
+#define RAW_SIGNATURE_MAX	1024	/* RSA-8192 */
+
+/* A signature of a digest, with nothing around it. */
+struct raw_request {
+	enum raw_kind		 kind;	/* RAW_PSS: salt as the digest, MGF1
+					 * with the same (RFC 4056 3) */
+	enum smime_digest	 digest;
+	unsigned char		 value[SMIME_DIGEST_MAX];
+};
+
+/* Has it made: *len is the room in out and becomes the length. */
+typedef int elsewhere_fn(void *arg, const struct raw_request *request,
+	    unsigned char *out, size_t *len, struct smime_error *err);
+/*
+ * A key for signer_new whose private half is not here: cert's public half, and
+ * sign with its arg. release (may be NULL) is called with arg when the last
+ * reference is freed by EVP_PKEY_free; on failure, NULL, arg stays the
+ * caller's.
+ */
+EVP_PKEY *key_elsewhere(X509 *cert, elsewhere_fn *sign, void *arg,
+	    void (*release)(void *arg), struct smime_error *err);
+bool	 key_is_elsewhere(const EVP_PKEY *key);
+/* Its arg, borrowed; NULL for other keys. */
+void	*key_elsewhere_arg(const EVP_PKEY *key);
+/* Whether it signs and the signature verifies; -1 with the sentence. */
+int	 key_elsewhere_try(EVP_PKEY *key, struct smime_error *err);
+
+/* A PKCS#11 module, for as long as the process lives. */
+struct token;
+
+enum token_result { TOKEN_SIGNED = 1, TOKEN_PIN_WRONG, TOKEN_LOST };
+
+struct token *token_open(const char *module, struct smime_error *err);
+/*
+ * Has the key that uri names sign, and logs in with pin where that is needed,
+ * trying it once. err says why there is no signature.
+ */
+enum token_result token_sign(struct token *token, const char *uri,
+	    const char *pin, const struct raw_request *request,
+	    unsigned char *out, size_t *len, struct smime_error *err);
+
 /* --------------------------------------------------------------- trust --- */
 
 /* Anchors and intermediates. Shared by threads once loaded. */
