@@ -159,6 +159,12 @@ check_whole(const struct conf *conf, struct smime_error *err)
 		return smime_error_setx(err, "%s: key_user: must be another "
 		    "user than user (\"%s\"): the keys are kept from the "
 		    "process that reads mail", conf->file, conf->user);
+	if (conf->token_module[0] != '\0' && conf->token_user[0] != '\0' &&
+	    (strcmp(conf->token_user, conf->user) == 0 ||
+	    strcmp(conf->token_user, conf->key_user) == 0))
+		return smime_error_setx(err, "%s: token_user: must be another "
+		    "user than user and key_user: a token's module is kept "
+		    "from mail and from keys in files", conf->file);
 	return 0;
 }
 

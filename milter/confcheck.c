@@ -77,6 +77,8 @@ check_users(struct checker *checker)
 	if (geteuid() == 0) {
 		check_user(checker, "user", conf->user);
 		check_user(checker, "key_user", conf->key_user);
+		if (conf->token_module[0] != '\0')
+			check_user(checker, "token_user", conf->token_user);
 	}
 	if (conf->socket_group[0] != '\0' &&
 	    getgrnam(conf->socket_group) == NULL)
@@ -239,6 +241,36 @@ check_passphrase(struct checker *checker)
 }
 
 static void
+check_tokens(struct checker *checker)
+{
+	const char *module = checker->conf->token_module;
+	const char *file = checker->conf->token_pin_file;
+	struct stat st;
+
+	if (module[0] == '\0') {
+		if (file[0] != '\0')
+			finding(checker, false, "keystore.token_pin_file: "
+			    "without keystore.token_module it is not read");
+		return;
+	}
+	if (stat(module, &st) == -1)
+		finding(checker, true, "keystore.token_module: %s: %s",
+		    module, strerror(errno));
+	else if (!S_ISREG(st.st_mode) || (st.st_mode & 022) ||
+	    st.st_uid != 0)
+		finding(checker, true, "keystore.token_module: %s: not a file "
+		    "that root alone may change", module);
+	if (file[0] == '\0')
+		return;
+	if (stat(file, &st) == -1)
+		finding(checker, true, "keystore.token_pin_file: %s: %s",
+		    file, strerror(errno));
+	else if (!S_ISREG(st.st_mode) || (st.st_mode & 077))
+		finding(checker, true, "keystore.token_pin_file: %s is open "
+		    "to group or others; chmod 0400", file);
+}
+
+static void
 check_keystore(struct checker *checker)
 {
 	const struct conf *conf = checker->conf;
@@ -257,6 +289,7 @@ check_keystore(struct checker *checker)
 		check_directory(checker, false, "keystore.intermediates_dir",
 		    conf->intermediates_dir, &st);
 	check_passphrase(checker);
+	check_tokens(checker);
 }
 
 /* The lists may come later than the first start. */

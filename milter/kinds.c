@@ -10,9 +10,19 @@
 
 #include "supervise.h"
 
-enum { KIND_KEYS, KIND_MAIL };
+enum { KIND_TOKENS, KIND_KEYS, KIND_MAIL };
+
+static bool
+has_tokens(const struct conf *conf)
+{
+	return conf->token_module[0] != '\0';
+}
 
 const struct kind kinds[] = {
+	[KIND_TOKENS] = {
+		.name = "token process", .pid_word = "token_pid",
+		.ident = "sampul-milter/tokens", .comm = "sampul-tokens",
+		.is_wanted = has_tokens, .run = token_process },
 	[KIND_KEYS] = {
 		.name = "key process", .pid_word = "key_pid",
 		.ident = "sampul-milter/keys", .comm = "sampul-keys",
@@ -38,8 +48,17 @@ sign_channels(const struct conf *conf)
 	return cores > 128 ? 256 : (size_t)cores * 2;
 }
 
+/* One for each thread of the key process that may ask. */
+static size_t
+token_channels(const struct conf *conf)
+{
+	return sign_channels(conf) + 1;
+}
+
 const struct joint joints[] = {
 	[JOINT_SIGN] = { .server = KIND_KEYS, .client = KIND_MAIL,
 	    .count = sign_channels },
+	[JOINT_TOKENS] = { .server = KIND_TOKENS, .client = KIND_KEYS,
+	    .count = token_channels },
 };
 const unsigned joint_count = sizeof(joints) / sizeof(joints[0]);

@@ -167,6 +167,7 @@ struct conf {
 	char			*help;		/* contact shown in refusals */
 	char			*user;		/* mail process; "" stay */
 	char			*key_user;
+	char			*token_user;	/* of the token process */
 	char			*socket_group;	/* group of the milter socket */
 	char			*pid_file;
 
@@ -199,6 +200,9 @@ struct conf {
 						 * "credential:" names a
 						 * systemd credential */
 	bool			 insecure_unencrypted_keys;
+	char			*token_module;	/* a library; "" none */
+	char			*token_pin_file;	/* "" none */
+	bool			 token_network;	/* the module connects */
 	char			*anchors_dir;
 	char			*intermediates_dir;	/* "" none */
 	size_t			 cache_size;	/* octets of cached keys */
@@ -541,6 +545,9 @@ bool	 channel_pool_worn(struct channel_pool *pool);
 
 enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_MAIL, SANDBOX_KEYS,
 	SANDBOX_APART,		/* a child that reads one file's octets */
+	SANDBOX_TOKENS,
+	SANDBOX_WORKER,		/* which loads a token module */
+	SANDBOX_WORKER_NETWORK,	/* the same, for a module that connects */
 	SANDBOX_ROLES };
 
 /* No core dumps, not dumpable, no_new_privs. */
@@ -594,7 +601,8 @@ int	 supervise(struct conf *conf, const char *file, bool foreground);
  * before the forks, one request and one answer at a time on each.
  */
 enum joint_name {
-	JOINT_SIGN		/* the mail process asks the key process */
+	JOINT_SIGN,		/* the mail process asks the key process */
+	JOINT_TOKENS		/* the key process asks the token process */
 };
 
 /* One side's ends of a joint; none when the other kind is not wanted. */
@@ -613,6 +621,8 @@ int	 mail_process(struct conf *conf, int control,
 	    const struct channels *channels);	/* mail.c */
 int	 key_process(struct conf *conf, int control,
 	    const struct channels *channels);	/* keys/keyd.c */
+int	 token_process(struct conf *conf, int control,
+	    const struct channels *channels);	/* keys/tokend.c */
 
 /*
  * A thread of the child that reads configuration texts from control and calls
@@ -690,6 +700,7 @@ struct keystore_entry {		/* for list, show, check */
 	bool			 pinned;	/* override file is there */
 	bool			 encrypted;	/* the key, at rest */
 	bool			 owned;		/* by its owner's passphrase */
+	bool			 in_token;	/* not in a file */
 	bool			 chosen;	/* signs now */
 	X509			*cert;		/* NULL when unreadable */
 	char			 text[SMIME_ERROR_MAX];

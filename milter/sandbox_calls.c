@@ -14,6 +14,7 @@
  * they are for Landlock and for the users.
  */
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -225,6 +226,42 @@ allow(scmp_filter_ctx ctx, const struct call *call, enum sandbox_role role)
 	return ALLOW(0);
 }
 
+/*
+ * A module of a vendor's makes calls that nobody has a list of. It may not have
+ * processes, nor, unless it is said to need them, sockets but those of this
+ * machine (a token reader's service has one). Arguments of clone3 cannot be
+ * seen; without it the C library takes clone.
+ */
+static int
+confine_module(scmp_filter_ctx ctx, enum sandbox_role role)
+{
+	static const char *const processes[] = { "fork", "vfork", "clone3" };
+	int number, rc = 0;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < 3; i++) {
+		number = seccomp_syscall_resolve_name(processes[i]);
+		if (number >= 0)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
+			    number, 0);
+	}
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM),
+		    SCMP_SYS(clone), 1, MASKED(0, CLONE_THREAD, 0));
+	if (rc == 0 && role == SANDBOX_WORKER)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES),
+		    SCMP_SYS(socket), 1, SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX));
+	return rc;
+}
+
+/* The others have a list of what they may not do. */
+static bool
+has_list(enum sandbox_role role)
+{
+	return role == SANDBOX_MAIL || role == SANDBOX_KEYS ||
+	    role == SANDBOX_APART;
+}
+
 static int
 fill(scmp_filter_ctx ctx, enum sandbox_role role)
 {
@@ -239,7 +276,10 @@ fill(scmp_filter_ctx ctx, enum sandbox_role role)
 			    SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM),
 			    number, 0);
 	}
-	for (i = 0; rc == 0 && is_caged && i < ALLOWED; i++)
+	if (rc == 0 && (role == SANDBOX_WORKER ||
+	    role == SANDBOX_WORKER_NETWORK))
+		rc = confine_module(ctx, role);
+	for (i = 0; rc == 0 && has_list(role) && i < ALLOWED; i++)
 		if ((allowed[i].roles & 1U << role) != 0)
 			rc = allow(ctx, &allowed[i], role);
 	return rc;
@@ -254,8 +294,8 @@ calls_can_close(void)
 int
 calls_close(enum sandbox_role role, struct smime_error *err)
 {
-	const uint32_t fallback = role == SANDBOX_SUPERVISOR ? SCMP_ACT_ALLOW :
-	    SCMP_ACT_ERRNO(ENOSYS);
+	const uint32_t fallback = has_list(role) ? SCMP_ACT_ERRNO(ENOSYS) :
+	    SCMP_ACT_ALLOW;
 	scmp_filter_ctx ctx;
 	int rc;
 

@@ -91,6 +91,9 @@ static const struct place {
 	    { [SANDBOX_KEYS] = READ, [SANDBOX_MAIL] = READ } },
 	{ AT(pins_file), true, false, { [SANDBOX_MAIL] = READ } },
 	{ AT(spool_dir), false, false, { [SANDBOX_MAIL] = SPOOL } },
+	/* nobody's, but read before the rights are given up */
+	{ AT(token_module), false, false, { 0 } },
+	{ AT(token_pin_file), false, false, { 0 } },
 #undef AT
 };
 #define PLACES	(sizeof(places) / sizeof(places[0]))

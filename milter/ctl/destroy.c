@@ -289,6 +289,13 @@ run(struct ctl *ctl, struct request *request, const struct folder *mailbox)
 	if (folder_open(ctl->conf, mailbox, request->folder, &entry,
 	    &err) != 0)
 		return ctl_error(EX_NOINPUT, "%s", err.text);
+	if (folder_has(&entry, "key.uri")) {
+		folder_close(&entry);
+		return ctl_error(EX_UNAVAILABLE, "the key of %s/%s is in a "
+		    "token: destroy it there, by the token's own tools; "
+		    "\"sampulctl suspend\" stops its use at once",
+		    request->address, request->folder);
+	}
 	request->had_key = has_secret(&entry) || !folder_has(&entry, NOTE);
 	if (request->had_key) {
 		status = confirm(request);

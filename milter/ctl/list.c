@@ -47,7 +47,9 @@ ctl_entry_json(struct json *json, const struct keystore_entry *entry)
 	json_string(json, "state", ctl_entry_word(entry));
 	json_bool(json, "chosen", entry->chosen);
 	json_bool(json, "pinned", entry->pinned);
-	json_string(json, "custody", entry->owned ? "owner" : "keystore");
+	json_string(json, "custody", entry->owned ? "owner" :
+	    entry->in_token ? "token" : "keystore");
+	json_bool(json, "token", entry->in_token);
 	if (entry->cert == NULL)
 		return;
 	cert_serial(entry->cert, serial, sizeof(serial));

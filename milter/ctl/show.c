@@ -102,9 +102,12 @@ show_plain(struct showing *showing, const struct keystore_entry *entry)
 	    ", signs when it is unlocked" : ", signs now");
 	if (entry->cert != NULL)
 		show_cert(entry->cert);
-	if (entry->state == ENTRY_LOCKED)
+	if (entry->in_token)
+		printf("  at rest     in a token%s\n", entry->owned ?
+		    ", its owner has the PIN" : "");
+	else if (entry->state == ENTRY_LOCKED)
 		printf("  at rest     encrypted by its owner's passphrase\n");
-	if (entry->state == ENTRY_USABLE)
+	else if (entry->state == ENTRY_USABLE)
 		printf("  at rest     %s\n", entry->encrypted ? "encrypted" :
 		    "NOT encrypted");
 	if (entry->pinned)

@@ -3,6 +3,7 @@
  *
  *	cert.pem	the certificate, then any intermediates
  *	key.pem		its private key
+ *	key.uri		instead of it: where in which token the key is
  *	chain.pem	further intermediates; optional
  *	override	pins the certificate to the address; optional
  *	owner		key.pem has its owner's passphrase; optional
@@ -20,7 +21,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
-#include "keys.h"
+#include "tokens.h"
 
 #define PATH_TEXT_MAX	(ADDRESS_MAX + 256 + 32)
 
@@ -146,7 +147,7 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
     struct watches *watches, struct smime_error *err)
 {
 	struct smime_error why = { "" };
-	int suspended, destroyed, pinned, owned;
+	int suspended, destroyed, pinned, owned, in_token;
 
 	entry->extra = sk_X509_new_null();
 	if (entry->extra == NULL)
@@ -165,6 +166,10 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
 	if (owned == -1)
 		return -1;
 	entry->seen.owned = owned == 1;
+	in_token = has_note(context, fd, entry, "key.uri", watches, err);
+	if (in_token == -1)
+		return -1;
+	entry->seen.in_token = in_token == 1;
 	suspended = has_note(context, fd, entry, "suspended", watches, err);
 	destroyed = has_note(context, fd, entry, "destroyed", watches, err);
 	if (suspended == -1 || destroyed == -1)
@@ -274,6 +279,14 @@ unlock(const struct key_context *context, const char *buf, size_t len,
 	return key;
 }
 
+static void
+locked(struct entry *entry, struct smime_error *err)
+{
+	entry->seen.state = ENTRY_LOCKED;
+	smime_error_setx(err, "%s/%s is locked: its owner's passphrase has to "
+	    "open it", entry->seen.address, entry->seen.folder);
+}
+
 /*
  * An owner's key is not opened here, but its file must be there, and closed:
  * without it, and with it lying open, nothing is signed.
@@ -294,19 +307,15 @@ find_unlocked(const struct key_context *context, const char *buf, size_t len,
 	}
 	key = vault_find(context->vault, entry->seen.address,
 	    entry->seen.cert, steady_ms());
-	if (key == NULL) {
-		entry->seen.state = ENTRY_LOCKED;
-		smime_error_setx(err, "%s/%s is locked: its owner's "
-		    "passphrase has to open it", entry->seen.address,
-		    entry->seen.folder);
-	}
+	if (key == NULL)
+		locked(entry, err);
 	return key;
 }
 
 static char *
 read_key_file(const struct key_context *context, int mailbox,
-    struct watches *watches, const struct entry *entry, char *path,
-    size_t *len, struct smime_error *err)
+    struct watches *watches, const struct entry *entry, const char *name,
+    mode_t forbidden, char *path, size_t *len, struct smime_error *err)
 {
 	struct stat st;
 	char *buf;
@@ -317,23 +326,74 @@ read_key_file(const struct key_context *context, int mailbox,
 	    &context->owners, &st, err);
 	if (fd == -1)
 		return NULL;
-	shown_path(entry, "key.pem", path);
-	buf = read_file(context, fd, entry, "key.pem", KEYFILE_SECRET,
+	shown_path(entry, name, path);
+	buf = read_file(context, fd, entry, name, forbidden,
 	    KEYSTORE_KEY_MAX, len, watches, err);
 	close(fd);
 	return buf;
+}
+
+/* 1 and the URI, 0 without key.uri, -1 when it cannot be used. */
+static int
+read_uri(const struct key_context *context, int mailbox,
+    struct watches *watches, const struct entry *entry,
+    char uri[TOKEN_URI_MAX + 1], struct smime_error *err)
+{
+	char path[PATH_TEXT_MAX], label[TOKEN_LABEL_MAX + 1], *buf;
+	struct smime_error why = { "" };
+	size_t len = 0;
+	int rc;
+
+	errno = 0;
+	buf = read_key_file(context, mailbox, watches, entry, "key.uri",
+	    KEYFILE_PUBLIC, path, &len, &why);
+	if (buf == NULL && errno == ENOENT)
+		return 0;
+	if (buf == NULL)
+		return smime_error_setx(err, "%s", why.text);
+	rc = token_uri_read(buf, len, uri, label, &why);
+	OPENSSL_clear_free(buf, len + 1);
+	if (rc != 0)
+		return smime_error_setx(err, "%s: %s", path, why.text);
+	if (!context->has_tokens)
+		return smime_error_setx(err, "%s names a token and "
+		    "keystore.token_module is not set", path);
+	return 1;
+}
+
+/* Not tried here: a token that is lost now is asked again by each message. */
+static EVP_PKEY *
+find_in_token(const struct key_context *context, const char *uri,
+    struct entry *entry, struct smime_error *err)
+{
+	EVP_PKEY *key;
+
+	entry->seen.encrypted = true;
+	if (!entry->seen.owned)
+		return token_key(context->tokens, entry->seen.cert, uri, NULL,
+		    0, err);
+	key = vault_find(context->vault, entry->seen.address,
+	    entry->seen.cert, steady_ms());
+	if (key == NULL)
+		locked(entry, err);
+	return key;
 }
 
 static EVP_PKEY *
 read_key(const struct key_context *context, int mailbox,
     struct watches *watches, struct entry *entry, struct smime_error *err)
 {
-	char path[PATH_TEXT_MAX], *buf;
+	char path[PATH_TEXT_MAX], uri[TOKEN_URI_MAX + 1], *buf;
 	EVP_PKEY *key;
 	size_t len = 0;
+	int rc;
 
-	buf = read_key_file(context, mailbox, watches, entry, path, &len,
-	    err);
+	rc = read_uri(context, mailbox, watches, entry, uri, err);
+	if (rc != 0)
+		return rc == 1 ? find_in_token(context, uri, entry, err) :
+		    NULL;
+	buf = read_key_file(context, mailbox, watches, entry, "key.pem",
+	    KEYFILE_SECRET, path, &len, err);
 	if (buf == NULL)
 		return NULL;
 	if (entry->seen.owned)
@@ -344,20 +404,48 @@ read_key(const struct key_context *context, int mailbox,
 	return key;
 }
 
+/* The PIN is tried, once. */
+static int
+unlock_token(const struct key_context *context, const struct entry *entry,
+    const char *uri, const char *pin, size_t len, EVP_PKEY **out,
+    struct smime_error *err)
+{
+	EVP_PKEY *key;
+	int rc;
+
+	if (len == 0 || len > TOKEN_PIN_MAX || memchr(pin, '\0', len) != NULL)
+		return 0;
+	key = token_key(context->tokens, entry->seen.cert, uri, pin, len,
+	    err);
+	rc = key != NULL ? token_key_try(key, err) : -1;
+	if (rc != 1)
+		EVP_PKEY_free(key);
+	else
+		*out = key;
+	return rc;
+}
+
 int
 entry_unlock(const struct key_context *context, int mailbox,
     const struct entry *entry, const char *passphrase, size_t passphrase_len,
     EVP_PKEY **out, struct smime_error *err)
 {
 	struct watches watches = { .items = NULL };
-	char path[PATH_TEXT_MAX], *buf;
+	char path[PATH_TEXT_MAX], uri[TOKEN_URI_MAX + 1], *buf;
 	struct smime_error why = { "" };
 	bool encrypted = false;
 	size_t len = 0;
+	int rc;
 
 	*out = NULL;
-	buf = read_key_file(context, mailbox, &watches, entry, path, &len,
-	    err);
+	rc = read_uri(context, mailbox, &watches, entry, uri, err);
+	if (rc != 0) {
+		watches_clear(&watches);
+		return rc == 1 ? unlock_token(context, entry, uri, passphrase,
+		    passphrase_len, out, err) : -1;
+	}
+	buf = read_key_file(context, mailbox, &watches, entry, "key.pem",
+	    KEYFILE_SECRET, path, &len, err);
 	watches_clear(&watches);
 	if (buf == NULL)
 		return -1;
@@ -421,6 +509,8 @@ entry_open_key(const struct key_context *context, int mailbox,
 			entry->seen.state = ENTRY_LOCKED;
 		return -1;
 	}
+	if (key_is_elsewhere(entry->key))
+		return 0;
 	match = X509_check_private_key(entry->seen.cert, entry->key) == 1;
 	if (match && key_signs_for(entry->key, entry->seen.cert))
 		return 0;

@@ -23,7 +23,7 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "tokens.h"
 
 /*
  * Threads lock their whole stack into memory; OpenSSL's deepest path with RSA
@@ -38,6 +38,7 @@ static struct {
 	struct served	*served;	/* the current one */
 	struct rate	*rate;
 	struct vault	*vault;
+	struct token_client *tokens;	/* NULL none */
 	pthread_mutex_t	 change;	/* held by who makes another one */
 	struct secret	 secret;	/* guarded by it */
 	struct channels	 channels;	/* to the mail process */
@@ -329,6 +330,8 @@ served_new(struct conf *conf, const struct secret *secret,
 		return NULL;
 	}
 	keystore_use_vault(served->store, process.vault);
+	keystore_use_tokens(served->store, process.tokens);
+	token_client_use(process.tokens, conf);
 	served->conf = conf;
 	served->references = 1;
 	return served;
@@ -437,14 +440,18 @@ stop(void)
 
 /* As root: what the unprivileged user may not read or make. */
 static int
-prepare(struct conf *conf, struct smime_error *err)
+prepare(struct conf *conf, const struct channels *tokens,
+    struct smime_error *err)
 {
 	struct smime_error why = { "" }, denied = { "" };
 	bool has_trail;
 
 	process.rate = rate_new();
 	process.vault = vault_new();
-	if (process.rate == NULL || process.vault == NULL)
+	if (tokens->count > 0)
+		process.tokens = token_client_new(tokens->fds, tokens->count);
+	if (process.rate == NULL || process.vault == NULL ||
+	    (tokens->count > 0 && process.tokens == NULL))
 		return smime_error_setx(err, "out of memory");
 	if (sandbox_harden(err) != 0 || secret_read(conf, &process.secret,
 	    err) != 0 || unlockd_open(conf, err) != 0)
@@ -494,7 +501,8 @@ key_process(struct conf *conf, int control, const struct channels *channels)
 
 	process.channels = channels[JOINT_SIGN];
 	servers = calloc(process.channels.count, sizeof(*servers));
-	if (servers == NULL || prepare(conf_ref(conf), &err) != 0 ||
+	if (servers == NULL || prepare(conf_ref(conf),
+	    &channels[JOINT_TOKENS], &err) != 0 ||
 	    start_threads(servers, &err) != 0 ||
 	    unlockd_start(process.vault, &err) != 0 ||
 	    control_start(control, apply, stop, &err) != 0 ||

@@ -232,6 +232,8 @@ struct key_context {
 	char		*next;		/* another, tried second; NULL none */
 	size_t		 next_len;
 	struct vault	*vault;		/* of unlocked keys; NULL none */
+	struct token_client *tokens;	/* NULL none here */
+	bool		 has_tokens;	/* keystore.token_module is set */
 	bool		 insecure_unencrypted_keys;
 	enum smime_scheme scheme;
 	unsigned	 capabilities;
@@ -362,6 +364,9 @@ int	 keystore_also(struct keystore *store, const char *passphrase,
 	    size_t len, struct smime_error *err);
 /* Where unlocked keys are; borrowed. */
 void	 keystore_use_vault(struct keystore *store, struct vault *vault);
+/* Whom keys in tokens ask; borrowed. */
+void	 keystore_use_tokens(struct keystore *store,
+	    struct token_client *tokens);
 /* Forgets what is remembered of an address, its open key with it. */
 void	 keystore_forget(struct keystore *store, const char *address);
 /*
@@ -373,6 +378,16 @@ int	 keystore_unlock(struct keystore *store, const char *address,
 	    time_t now, const char *passphrase, size_t len, int64_t until,
 	    unsigned *owned, unsigned *opened, struct smime_error *err);
 #define KEYSTORE_UNLOCK_MAX	8	/* keys tried; each costs PBKDF2 */
+
+/* -------------------------------------------------------- passphrase.c --- */
+
+/*
+ * The first line of a file that user, root or we ourselves own and that nobody
+ * else may read; 0 with *out NULL when it is optional and not there. Freed
+ * with OPENSSL_clear_free(*out, *len + 1).
+ */
+int	 secret_file_read(const char *user, const char *path, bool optional,
+	    char **out, size_t *len, struct smime_error *err);
 
 /* ------------------------------------------------------------ secret.c --- */
 

@@ -124,6 +124,8 @@ keystore_open(const struct conf *conf, const char *passphrase,
 	context->insecure_unencrypted_keys = conf->insecure_unencrypted_keys;
 	context->scheme = conf->pss ? SCHEME_PSS : SCHEME_DEFAULT;
 	context->capabilities = conf->capabilities;
+	context->has_tokens = conf->token_module != NULL &&
+	    conf->token_module[0] != '\0';
 	owners_init(&context->owners, conf->key_user);
 	context->dirfd = open_directory(conf->keystore_dir, &context->owners,
 	    err);
@@ -151,6 +153,12 @@ keystore_also(struct keystore *store, const char *passphrase, size_t len,
 {
 	return keep_passphrase(passphrase, len, &store->context.next,
 	    &store->context.next_len, err);
+}
+
+void
+keystore_use_tokens(struct keystore *store, struct token_client *tokens)
+{
+	store->context.tokens = tokens;
 }
 
 void

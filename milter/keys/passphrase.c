@@ -54,9 +54,8 @@ first_line(char *buf, size_t *len, const char *path, struct smime_error *err)
 	return 0;
 }
 
-/* 0 with *out NULL when optional and not there. */
-static int
-read_passphrase(const struct conf *conf, const char *path, bool optional,
+int
+secret_file_read(const char *user, const char *path, bool optional,
     char **out, size_t *len, struct smime_error *err)
 {
 	struct smime_error why = { "" };
@@ -65,7 +64,7 @@ read_passphrase(const struct conf *conf, const char *path, bool optional,
 	struct stat st;
 	size_t size = 0;
 
-	owners_init(&owners, conf->key_user);
+	owners_init(&owners, user);
 	buf = keyfile_read(AT_FDCWD, path, path, &owners, KEYFILE_SECRET,
 	    KEYSTORE_PASSPHRASE_MAX, &size, &st, &why);
 	if (buf == NULL && optional && errno == ENOENT)
@@ -116,8 +115,8 @@ keystore_passphrase(const struct conf *conf, char **out, size_t *len,
 	*out = NULL;
 	*len = 0;
 	rc = find_path(conf, "", path, sizeof(path), err);
-	return rc <= 0 ? rc : read_passphrase(conf, path, false, out, len,
-	    err);
+	return rc <= 0 ? rc : secret_file_read(conf->key_user, path, false,
+	    out, len, err);
 }
 
 int
@@ -130,6 +129,6 @@ keystore_next_passphrase(const struct conf *conf, char **out, size_t *len,
 	*out = NULL;
 	*len = 0;
 	rc = find_path(conf, ".new", path, sizeof(path), err);
-	return rc <= 0 ? rc : read_passphrase(conf, path, true, out, len,
-	    err);
+	return rc <= 0 ? rc : secret_file_read(conf->key_user, path, true, out,
+	    len, err);
 }

@@ -112,7 +112,13 @@ vault_put(struct vault *vault, const char *address, EVP_PKEY *key,
 		    EVP_PKEY_eq(p->key, key) == 1)
 			break;
 	ERR_clear_error();
-	if (p != NULL) {
+	if (p != NULL && key_is_elsewhere(key)) {
+		/* the newer one has the PIN that was right just now */
+		p->until = until;
+		EVP_PKEY_free(p->key);
+		p->key = key;
+		atomic_fetch_add(&vault->changes, 1);
+	} else if (p != NULL) {
 		p->until = until;
 		EVP_PKEY_free(key);
 	} else if (vault->count >= VAULT_KEYS_MAX ||

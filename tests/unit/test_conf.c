@@ -197,6 +197,10 @@ static const struct {
 	    "a.conf:1: domains: \"*.x.go.id\": write \".example.go.id\"" },
 	{ "no domain", "domains = [ \"x..id\" ];",
 	    "a.conf:1: domains[0]: \"x..id\" is no domain" },
+	{ "token user", DOMAINS "key_user = \"a\"; token_user = \"a\"; "
+	    "keystore = { token_module = \"/x.so\"; };",
+	    "a.conf: token_user: must be another user than user and key_user: "
+	    "a token's module is kept from mail and from keys in files" },
 	{ "same users", DOMAINS "user = \"a\"; key_user = \"a\";",
 	    "a.conf: key_user: must be another user than user (\"a\")" },
 
@@ -382,6 +386,10 @@ test_defaults(void **state)
 	    SMIME_CAP_AES256_CBC | SMIME_CAP_AES128_CBC);
 	assert_false(conf->insecure_unencrypted_keys);
 	assert_string_equal(conf->passphrase_file, "");
+	assert_string_equal(conf->token_user, "sampul-token");
+	assert_string_equal(conf->token_module, "");
+	assert_string_equal(conf->token_pin_file, "");
+	assert_false(conf->token_network);
 	assert_int_equal(conf->origin_count, 0);
 	assert_int_equal(conf->rule_count, 0);
 	/* what no rule decides fails safe */

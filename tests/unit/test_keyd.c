@@ -129,7 +129,7 @@ read_conf(void)
 static void
 child(int control, int *fds)
 {
-	const struct channels channels[] = {
+	const struct channels channels[JOINTS_MAX] = {
 		[JOINT_SIGN] = { fds, CHANNELS } };
 	int status;
 
