@@ -20,15 +20,16 @@ take_all(const unsigned char *der, size_t len, struct candidates *out,
 {
 	const unsigned char *p = der, *end = der + len;
 	X509 *cert;
+	size_t used;
 	int rc;
 
 	while (p < end) {
 		if (out->count == CANDIDATES_MAX)
 			break;
-		if ((cert = d2i_X509(NULL, &p, (long)(end - p))) == NULL)
+		if ((cert = cert_parse(p, (size_t)(end - p), &used)) == NULL)
 			return smime_error_crypto(err,
 			    "a certificate from the keystore");
-		X509_check_purpose(cert, -1, 0);
+		p += used;
 		ERR_clear_error();
 		rc = candidates_add(out, cert, 0);
 		X509_free(cert);

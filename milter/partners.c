@@ -70,8 +70,10 @@ keep_certs(const struct folder *folder, STACK_OF(X509) *certs)
 	for (i = 0; i < sk_X509_num(certs) && rc == 0; i++) {
 		cert = sk_X509_value(certs, i);
 		decode_extensions(cert);
+		errno = 0;
 		if (!cert_has_email(cert, folder->address))
-			rc = keep_extra(folder->out, cert);
+			rc = errno == ENOMEM ? -1 :
+			    keep_extra(folder->out, cert);
 		else if (folder->out->count < CANDIDATES_MAX)
 			rc = candidates_add(folder->out, cert, 0);
 	}
@@ -90,13 +92,17 @@ read_file(const struct folder *folder, const char *name,
 	char *buf;
 	int rc = 0;
 
+	errno = 0;
 	snprintf(shown, sizeof(shown), "%s/%s", folder->name, name);
 	buf = keyfile_read(folder->fd, name, shown, folder->owners,
 	    KEYFILE_PUBLIC, FILE_OCTETS_MAX, &len, &st, &why);
 	if (buf == NULL ||
-	    cert_read(buf, len, FILE_CERTS_MAX, shown, &certs, &why) == -1)
-		log_warning("certificate left out: %s", why.text);
-	else if (keep_certs(folder, certs) == -1)
+	    cert_read(buf, len, FILE_CERTS_MAX, shown, &certs, &why) == -1) {
+		if (errno == ENOMEM)
+			rc = smime_error_setx(err, "%s", why.text);
+		else
+			log_warning("certificate left out: %s", why.text);
+	} else if (keep_certs(folder, certs) == -1)
 		rc = smime_error_setx(err, "out of memory for %s", shown);
 	sk_X509_pop_free(certs, X509_free);
 	if (buf != NULL)

@@ -4,6 +4,7 @@
  * What they must say to be used for signing is certcheck.c, which addresses
  * they name is certmail.c.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,21 +20,56 @@
 
 /* ------------------------------------------------------------- reading --- */
 
+/*
+ * libcrypto takes a certificate whose key or extensions it had no memory to
+ * decode, and keeps it so. errno has to be 0 before it is read.
+ */
+static bool
+is_whole(X509 *cert)
+{
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	bool whole = key != NULL && EVP_PKEY_get_bits(key) > 0 &&
+	    EVP_PKEY_get_security_bits(key) > 0 &&
+	    X509_check_purpose(cert, -1, 0) == 1;
+
+	return whole || errno != ENOMEM;
+}
+
+X509 *
+cert_parse(const unsigned char *der, size_t len, size_t *used)
+{
+	const unsigned char *p = der;
+	X509 *cert = NULL;
+	const int before = errno;
+
+	errno = 0;
+	if (len <= LONG_MAX)
+		cert = d2i_X509(NULL, &p, (long)len);
+	if (cert != NULL && !is_whole(cert)) {
+		X509_free(cert);
+		cert = NULL;
+	}
+	if (before == ENOMEM)
+		errno = before;
+	*used = (size_t)(p - der);
+	return cert;
+}
+
 /* One certificate from exactly so many octets. */
 static int
 push_der(STACK_OF(X509) *list, const unsigned char *der, size_t len,
     size_t max, const char *what, struct smime_error *err)
 {
-	const unsigned char *p = der;
 	X509 *cert;
+	size_t used;
 
 	if ((size_t)sk_X509_num(list) >= max)
 		return smime_error_setx(err,
 		    "%s holds more than %zu certificates", what, max);
-	if (len > LONG_MAX || (cert = d2i_X509(NULL, &p, (long)len)) == NULL)
+	if ((cert = cert_parse(der, len, &used)) == NULL)
 		return smime_error_crypto(err,
 		    "%s holds a certificate that cannot be read", what);
-	if ((size_t)(p - der) != len) {
+	if (used != len) {
 		X509_free(cert);
 		return smime_error_setx(err,
 		    "%s holds octets behind a certificate", what);
@@ -59,6 +95,7 @@ push_certs_only(STACK_OF(X509) *list, const unsigned char *der, size_t len,
 	X509 *cert;
 	int rc = -1;
 
+	errno = 0;
 	if ((cms = d2i_CMS_ContentInfo(NULL, &p, (long)len)) != NULL &&
 	    (size_t)(p - der) == len)
 		certs = CMS_get1_certs(cms);
@@ -72,6 +109,8 @@ push_certs_only(STACK_OF(X509) *list, const unsigned char *der, size_t len,
 		if ((size_t)sk_X509_num(list) >= max)
 			smime_error_setx(err, "%s holds more than %zu "
 			    "certificates", what, max);
+		else if (!is_whole(cert))
+			smime_error_set(err, "%s", what);
 		else if (sk_X509_push(list, cert) != 0)
 			continue;
 		else

@@ -177,9 +177,9 @@ is_signer(const struct der *cert, const struct cms_signed *cms)
 static X509 *
 parse(const struct der *der)
 {
-	const unsigned char *p = der->p;
 	unsigned char *again = NULL;
-	X509 *cert = d2i_X509(NULL, &p, (long)der->len);
+	size_t used;
+	X509 *cert = cert_parse(der->p, der->len, &used);
 	int len = cert != NULL ? i2d_X509(cert, &again) : 0;
 
 	if (len <= 0 || !der_is(der, again, (size_t)len)) {

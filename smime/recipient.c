@@ -6,6 +6,7 @@
  * So everything is asked here before, and the answer about the path, which
  * costs the most, is kept where the verifier keeps its own: trust is one.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -81,7 +82,11 @@ recipient_check(const struct recipient_settings *settings, X509 *cert,
 	int rc = 0;
 
 	memset(out, 0, sizeof(*out));
+	errno = 0;
 	cert_check_encryption(cert, address, settings->now, &out->findings);
+	/* What libcrypto had no memory to see may not be so. */
+	if (out->findings.count > 0 && errno == ENOMEM)
+		return smime_error_set(err, "a recipient's certificate");
 	if (cert_fingerprint(cert, known.hash) != 0)
 		return smime_error_crypto(err, "a recipient's certificate");
 	if (settings->cache != NULL)
@@ -94,6 +99,8 @@ recipient_check(const struct recipient_settings *settings, X509 *cert,
 	else
 		rc = ask_path(settings, &known, extra, out, err);
 	X509_free(found.cert);
+	if (rc == 0 && out->findings.count > 0 && errno == ENOMEM)
+		rc = smime_error_set(err, "a recipient's certificate");
 	return rc;
 }
 

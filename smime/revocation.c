@@ -321,8 +321,9 @@ trust_check_revocation(const struct trust *trust, X509 *cert,
 
 	if (until != NULL)
 		*until = now;
-	if (check_path(trust, cert, extra, now, false, &result, err) != 0 ||
-	    result.problem != CERT_OK)
+	if (check_path(trust, cert, extra, now, false, &result, err) != 0)
+		return REVOCATION_UNASKED;
+	if (result.problem != CERT_OK)
 		return REVOCATION_MISSING;
 	if (until != NULL && result.revocation == REVOCATION_GOOD)
 		*until = result.until;

@@ -372,7 +372,8 @@ use_key(const struct signer *signer, const struct der *set,
 		    signer->digest, set, out, len, err);
 	if ((ctx = EVP_MD_CTX_new()) != NULL &&
 	    EVP_MD_CTX_copy_ex(ctx, signer->prepared) == 1 &&
-	    EVP_DigestSign(ctx, out, len, set->p, set->len) == 1)
+	    EVP_DigestSign(ctx, out, len, set->p, set->len) == 1 &&
+	    *len > 0 && *len <= SIGNATURE_MAX)
 		rc = 0;
 	else
 		smime_error_crypto(err, "the private key did not sign");

@@ -424,6 +424,12 @@ void	 cert_each_email(X509 *cert, void (*each)(void *arg,
 	    const char *address), void *arg);
 /* Upper-case hex of the serial number. */
 void	 cert_serial(X509 *cert, char *out, size_t size);
+/*
+ * The certificate that der begins with; *used receives its octets. NULL: there
+ * is none, or, errno being ENOMEM, none for now. Errors stay in libcrypto's
+ * queue.
+ */
+X509	*cert_parse(const unsigned char *der, size_t len, size_t *used);
 /* SHA-256 over the DER, 32 octets. */
 int	 cert_fingerprint(X509 *cert, unsigned char out[32]);
 /* Subject common name, printable ASCII or UTF-8 as it stands; "" without. */
@@ -764,7 +770,8 @@ int	 trust_verify(const struct trust *trust, X509 *cert,
 	    struct smime_error *err);
 /*
  * Whether our own certificate is revoked. *until (may be NULL) receives how
- * long the answer GOOD holds. A certificate without a path is MISSING.
+ * long the answer GOOD holds. A certificate without a path is MISSING; UNASKED
+ * is a fault of ours.
  */
 enum revocation trust_check_revocation(const struct trust *trust, X509 *cert,
 	    STACK_OF(X509) *extra, time_t now, time_t *until,

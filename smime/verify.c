@@ -7,6 +7,7 @@
  * signature cannot mend a bad outer one (VER-07). A message whose root is not
  * signed never passes, whatever is in its parts (VER-02).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +390,7 @@ verify_finish(struct verifier *v, struct verdict *out,
 	out->from_result = address_from(v->header, out->from);
 	address_to_ascii(out->from);
 	ERR_clear_error();
+	errno = 0;
 	if (layer_finish(v->root) != 0)
 		rc = -1;
 	else if (v->root->kind == LAYER_PLAIN)
@@ -399,7 +401,11 @@ verify_finish(struct verifier *v, struct verdict *out,
 	} else
 		rc = judge_signed(v, out);
 	ERR_clear_error();
-	if (rc != 0) {
+	/*
+	 * libcrypto does not always tell what cannot be read from what it had
+	 * no memory to read.
+	 */
+	if (rc != 0 || (out->word != VERDICT_PASS && errno == ENOMEM)) {
 		memset(out, 0, sizeof(*out));
 		return smime_error_setx(err, "cannot verify a message");
 	}

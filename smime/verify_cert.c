@@ -20,10 +20,10 @@
 static X509 *
 parse(const struct der *der)
 {
-	const unsigned char *p = der->p;
-	X509 *cert = d2i_X509(NULL, &p, (long)der->len);
+	size_t used;
+	X509 *cert = cert_parse(der->p, der->len, &used);
 
-	if (cert != NULL && p != der->p + der->len) {
+	if (cert != NULL && used != der->len) {
 		X509_free(cert);
 		cert = NULL;
 	}

@@ -167,11 +167,16 @@ static int
 visit(const struct walk *walk, struct trusted_file *file, read_function reader)
 {
 	struct smime_error why = { "" };
-	int rc;
+	int rc = 0;
 
+	errno = 0;
 	if (reader(walk, file, &why) != 0)
 		file->why = why.text;
-	rc = walk->each(walk->arg, file);
+	/* What memory was short for is not at fault, and would be missed. */
+	if (file->why != NULL && errno == ENOMEM)
+		rc = -1;
+	else
+		rc = walk->each(walk->arg, file);
 	sk_X509_pop_free(file->certs, X509_free);
 	X509_CRL_free(file->crl);
 	return rc;

@@ -181,36 +181,51 @@ read_files(const struct key_context *context, int fd, struct entry *entry,
 	return 0;
 }
 
-/* A list that is missing or old does not stop signing. */
-static bool
+/* A list that is missing or old does not stop signing. -1: a fault of ours. */
+static int
 is_revoked(const struct key_context *context, const struct entry *entry,
     time_t now, struct smime_error *err)
 {
 	struct smime_error why = { "" };
+	enum revocation revocation = REVOCATION_GOOD;
 
-	if (trust_crls(context->trust) == 0 ||
-	    trust_check_revocation(context->trust, entry->seen.cert,
-	    entry->extra, now, NULL, &why) != REVOCATION_REVOKED)
-		return false;
+	if (trust_crls(context->trust) > 0)
+		revocation = trust_check_revocation(context->trust,
+		    entry->seen.cert, entry->extra, now, NULL, &why);
+	if (revocation == REVOCATION_UNASKED)
+		return smime_error_setx(err, "%s", why.text);
+	if (revocation != REVOCATION_REVOKED)
+		return 0;
 	smime_error_setx(err, "%s", why.text);
-	return true;
+	return 1;
 }
 
-/* Every rule, by now's clock; a suspended entry is judged for the display. */
+/*
+ * Every rule, by now's clock; a suspended entry is judged for the display. A
+ * rule that libcrypto had no memory to ask is not broken: the mail waits.
+ */
 static void
 judge(const struct key_context *context, struct entry *entry, time_t now)
 {
 	struct smime_error why = { "" };
 	struct cert_findings *findings = &entry->seen.findings;
 	bool fit = true;
+	int revoked;
 	size_t i;
 
+	errno = 0;
 	cert_check_signing(entry->seen.cert, entry->seen.address, now,
 	    findings);
 	entry_add_finding(findings, trust_check(context->trust,
 	    entry->seen.cert, entry->extra, now, &entry->chain, &why));
-	if (is_revoked(context, entry, now, &why))
+	revoked = is_revoked(context, entry, now, &why);
+	if (revoked == 1)
 		entry_add_finding(findings, CERT_REVOKED);
+	if (revoked == -1 || (findings->count > 0 && errno == ENOMEM)) {
+		smime_error_set(&why, "cannot judge a certificate");
+		unreadable(entry, &why);
+		return;
+	}
 	for (i = 0; i < findings->count; i++)
 		if (!entry->seen.pinned ||
 		    !entry_may_pin(findings->problem[i]))

@@ -224,6 +224,7 @@ keyfile_read(int dirfd, const char *name, const char *shown,
 	char *buf = NULL;
 	int fd, saved;
 
+	errno = 0;
 	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
 	    O_NONBLOCK | O_NOCTTY);
 	if (fd == -1) {
@@ -245,7 +246,8 @@ keyfile_read(int dirfd, const char *name, const char *shown,
 		    max);
 	else if (check_owner_mode(st, shown, owners, forbidden, err) == 0)
 		buf = read_contents(fd, shown, (size_t)st->st_size, len, err);
+	saved = errno == ENOMEM ? ENOMEM : EACCES;
 	close(fd);
-	errno = EACCES;
+	errno = saved;
 	return buf;
 }

@@ -307,6 +307,8 @@ X509	*mailbox_encryption(const struct mailbox *mailbox);
  */
 void	 mailbox_reason(const struct mailbox *mailbox,
 	    enum keystore_lack *lack, struct smime_error *err);
+/* Whether an entry is left out for what waiting may help. */
+bool	 mailbox_has_fault(const struct mailbox *mailbox);
 void	 mailbox_clear(struct mailbox *mailbox);
 
 /* ---------------------------------------------------------- keycache.c --- */

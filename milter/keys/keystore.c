@@ -27,6 +27,7 @@
 #include "keys.h"
 
 #define STAMP_GRAIN	1	/* second; file systems with owners have less */
+#define FAULT_SECONDS	60	/* until what was at fault is looked at again */
 /* A parsed RSA key with its blinding and Montgomery contexts, and the signer's
  * encoded parts; with an EC key a mailbox was measured to take 11.0 KB in all.
  * A parsed certificate takes about three times its DER. */
@@ -326,6 +327,16 @@ choose(const struct key_context *context, struct mailbox *mailbox,
 		    cert_problem_word(entry->seen.findings.problem[0]));
 }
 
+/* A fault may pass without a change on disk: memory was short, say. */
+static void
+find_again(struct keystore_identity *identity, time_t now)
+{
+	if (identity->until > now + FAULT_SECONDS)
+		identity->until = now + FAULT_SECONDS;
+	if (identity->from < now)
+		identity->from = now;
+}
+
 static struct keystore_identity *
 load(struct keystore *store, const struct trust_state *state,
     const char *address, time_t now, enum keystore_lack *lack,
@@ -357,6 +368,9 @@ load(struct keystore *store, const struct trust_state *state,
 	choose(&context, &mailbox, out);
 	out->from = mailbox.from;
 	out->until = mailbox.until;
+	if (mailbox_has_fault(&mailbox) || (out->signer == NULL &&
+	    out->lack == LACK_FAULT))
+		find_again(out, now);
 	out->watches = mailbox.watches;
 	memset(&mailbox.watches, 0, sizeof(mailbox.watches));
 	if (out->watches.newest >= time(NULL) - STAMP_GRAIN)

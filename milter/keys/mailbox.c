@@ -278,6 +278,17 @@ is_fault(const struct keystore_entry *entry)
 	    cert_has_finding(&entry->findings, CERT_KEY_MISMATCH));
 }
 
+bool
+mailbox_has_fault(const struct mailbox *mailbox)
+{
+	size_t i;
+
+	for (i = 0; i < mailbox->count; i++)
+		if (is_fault(&mailbox->entries[i].seen))
+			return true;
+	return false;
+}
+
 static void
 entry_reason(const struct keystore_entry *entry, struct smime_error *err)
 {

@@ -63,7 +63,10 @@ fake_sign(const struct key_request *request, struct key_answer *out,
 		return -1;
 	if (fake_key.wrong_der)
 		der[len - 5] ^= 1;
-	out->der = malloc(len);
+	if ((out->der = malloc(len)) == NULL) {
+		OPENSSL_free(der);
+		return smime_error_setx(err, "out of memory");
+	}
 	memcpy(out->der, der, len);
 	out->der_len = len;
 	OPENSSL_free(der);
@@ -74,14 +77,15 @@ fake_sign(const struct key_request *request, struct key_answer *out,
 }
 
 static int
-fake_list(struct key_answer *out)
+fake_list(struct key_answer *out, struct smime_error *err)
 {
 	int len;
 
 	out->status = KEY_NO_IDENTITY;
 	if (fake_key.listed == NULL)
 		return 0;
-	len = i2d_X509(fake_key.listed, &out->der);
+	if ((len = i2d_X509(fake_key.listed, &out->der)) <= 0)
+		return smime_error_setx(err, "out of memory");
 	out->der_len = (size_t)len;
 	out->status = KEY_CERTIFICATES;
 	return 0;
@@ -99,7 +103,7 @@ channel_ask(struct channel_pool *pool, const struct key_request *request,
 	if (fake_key.dead)
 		return smime_error_setx(err, "the channel is broken");
 	if (request->want == KEY_LIST)
-		return fake_list(out);
+		return fake_list(out, err);
 	out->status = fake_key.status;
 	if (out->status == KEY_SIGNED)
 		return fake_sign(request, out, err);

@@ -27,12 +27,28 @@ broken(SMFICTX *ctx, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* The fake's own memory, which no test takes from it (test_oom.c). */
+volatile bool fake_allocates;
+
 static void *
-checked(void *p)
+grow(void *p, size_t size)
 {
+	fake_allocates = true;
+	p = realloc(p, size);
+	fake_allocates = false;
 	if (p == NULL)
 		abort();
 	return p;
+}
+
+static char *
+copy(const char *text, size_t len)
+{
+	char *out = grow(NULL, len + 1);
+
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return out;
 }
 
 /* -------------------------------------------------------------- header --- */
@@ -49,16 +65,16 @@ insert_field(SMFICTX *ctx, size_t at, const char *name, const char *value)
 	struct fake_field *field;
 	size_t size = strlen(value) + 2;
 
-	ctx->fields = checked(realloc(ctx->fields,
-	    (ctx->field_count + 1) * sizeof(*ctx->fields)));
+	ctx->fields = grow(ctx->fields,
+	    (ctx->field_count + 1) * sizeof(*ctx->fields));
 	if (at > ctx->field_count)
 		at = ctx->field_count;
 	memmove(&ctx->fields[at + 1], &ctx->fields[at],
 	    (ctx->field_count - at) * sizeof(*ctx->fields));
 	ctx->field_count++;
 	field = &ctx->fields[at];
-	field->name = checked(strdup(name));
-	field->value = checked(malloc(size));
+	field->name = copy(name, strlen(name));
+	field->value = grow(NULL, size);
 	snprintf(field->value, size, "%s", value);
 	field->deleted = false;
 }
@@ -76,7 +92,7 @@ static char *
 written(const SMFICTX *ctx, const char *value)
 {
 	size_t size = strlen(value) + 2;
-	char *out = checked(malloc(size));
+	char *out = grow(NULL, size);
 
 	snprintf(out, size, "%s%s", has_leadspc(ctx) ? "" : " ", value);
 	return out;
@@ -218,8 +234,7 @@ smfi_replacebody(SMFICTX *ctx, unsigned char *buf, int len)
 		ctx->body_len = 0;
 	ctx->replaced = true;
 	ctx->pieces++;
-	ctx->body = checked(realloc(ctx->body, ctx->body_len + (size_t)len +
-	    1));
+	ctx->body = grow(ctx->body, ctx->body_len + (size_t)len + 1);
 	memcpy(ctx->body + ctx->body_len, buf, (size_t)len);
 	ctx->body_len += (size_t)len;
 	ctx->body[ctx->body_len] = '\0';
@@ -320,10 +335,11 @@ SMFICTX *
 fake_new(enum fake_mta mta, const struct smfiDesc *filter,
     unsigned long without_steps)
 {
-	SMFICTX *ctx = checked(calloc(1, sizeof(*ctx)));
+	SMFICTX *ctx = grow(NULL, sizeof(*ctx));
 	unsigned long actions = 0, f2 = 0, f3 = 0;
 	unsigned long offered = SMFI_CURR_PROT & ~without_steps;
 
+	memset(ctx, 0, sizeof(*ctx));
 	ctx->mta = mta;
 	ctx->filter = filter;
 	if (filter->xxfi_negotiate(ctx, SMFI_CURR_ACTS, offered, 0, 0,
@@ -406,9 +422,10 @@ send_envelope(SMFICTX *ctx, const char *address,
 	char *argv[8] = { NULL };
 	size_t i, n = 0;
 
-	argv[n++] = checked(strdup(address));
+	argv[n++] = copy(address, strlen(address));
 	for (i = 0; arguments != NULL && arguments[i] != NULL && n < 7; i++)
-		argv[n++] = checked(strdup(arguments[i]));
+		argv[n++] = copy(arguments[i],
+		    strlen(arguments[i]));
 	if (is_mail)
 		expect_none(ctx, ctx->filter->xxfi_envfrom(ctx, argv),
 		    SMFIP_NR_MAIL, "mail");
@@ -435,8 +452,8 @@ send_field(SMFICTX *ctx, const char *p, const char *end)
 		return NULL;
 	if ((colon = memchr(p, ':', (size_t)(end - p))) == NULL)
 		return NULL;
-	name = checked(strndup(p, (size_t)(colon - p)));
-	out = value = checked(malloc((size_t)(end - colon) + 1));
+	name = copy(p, (size_t)(colon - p));
+	out = value = grow(NULL, (size_t)(end - colon) + 1);
 	for (q = colon + 1; q < end; q++) {
 		if (*q == '\r')
 			continue;
@@ -470,7 +487,7 @@ send_body(SMFICTX *ctx, const char *p, size_t len, size_t piece)
 		piece = 65535;
 	while (len > 0) {
 		n = len < piece ? len : piece;
-		copy = checked(malloc(n));
+		copy = grow(NULL, n);
 		memcpy(copy, p, n);
 		expect_none(ctx, ctx->filter->xxfi_body(ctx, copy, n),
 		    SMFIP_NR_BODY, "body");
@@ -514,7 +531,7 @@ fake_message(SMFICTX *ctx, const struct fake_message *message)
 	if (end - p >= 2 && p[0] == '\r')
 		p += 2;
 	ctx->body_len = (size_t)(end - p);
-	ctx->body = checked(malloc(ctx->body_len + 1));
+	ctx->body = grow(NULL, ctx->body_len + 1);
 	memcpy(ctx->body, p, ctx->body_len);
 	ctx->body[ctx->body_len] = '\0';
 	if ((status = ctx->filter->xxfi_eoh(ctx)) != SMFIS_CONTINUE)
@@ -573,7 +590,7 @@ write_message(const SMFICTX *ctx, char *out)
 char *
 fake_output(const SMFICTX *ctx, size_t *len)
 {
-	char *out = checked(malloc(write_message(ctx, NULL) + 1));
+	char *out = grow(NULL, write_message(ctx, NULL) + 1);
 
 	*len = write_message(ctx, out);
 	out[*len] = '\0';

@@ -65,6 +65,9 @@ struct fake_message {
 						 * "eoh", "body": then abort */
 };
 
+/* Set while the fake asks for memory of its own. */
+extern volatile bool fake_allocates;
+
 /* A connection, negotiated; everything an up-to-date MTA offers but without. */
 SMFICTX	*fake_new(enum fake_mta mta, const struct smfiDesc *filter,
 	    unsigned long without_steps);

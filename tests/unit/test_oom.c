@@ -1,0 +1,546 @@
+/*
+ * test_oom.c - memory that runs out at every place in turn: messages are
+ * signed, encrypted and verified, and keys read, while the n-th allocation
+ * fails; once that one alone, once it and all that follow. n takes every value
+ * where SAMPUL_OOM_ALL is set, else every 41st. Each time the result is right,
+ * or it is a temporary failure; nothing is lost, and no key is taken for
+ * missing afterwards.
+ *
+ * malloc and the others are defined here, and libcrypto and libc use them, too.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/err.h>
+
+#define FIXTURE_VERIFY	""
+
+#include "../../milter/session.h"
+#include "fake_channel.h"
+#include "fake_milter.h"
+#include "fixture.h"
+#include "seen_log.h"
+#include "store.h"
+
+#define HAKIM	"hakim@pn-pekalongan.example"
+#define SECRET	"Rapat rahasia pukul sepuluh."
+
+/* -------------------------------------------------------------- memory --- */
+
+enum way { ONE, ALL_BEHIND, WAYS };
+
+static volatile struct {
+	bool	 armed;
+	enum way way;
+	long	 fail_at;
+	long	 calls;		/* since it was armed */
+	long	 live;		/* allocated, not freed */
+} memory;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED	true
+#else
+#define SANITIZED	false
+
+void	*__libc_malloc(size_t size);
+void	*__libc_calloc(size_t count, size_t size);
+void	*__libc_realloc(void *p, size_t size);
+void	 __libc_free(void *p);
+
+static bool
+fails(void)
+{
+	if (!memory.armed || fake_allocates)
+		return false;
+	memory.calls++;
+	if (memory.calls < memory.fail_at ||
+	    (memory.way == ONE && memory.calls > memory.fail_at))
+		return false;
+	errno = ENOMEM;
+	return true;
+}
+
+void *
+malloc(size_t size)
+{
+	void *p = fails() ? NULL : __libc_malloc(size);
+
+	memory.live += p != NULL;
+	return p;
+}
+
+void *
+calloc(size_t count, size_t size)
+{
+	void *p = fails() ? NULL : __libc_calloc(count, size);
+
+	memory.live += p != NULL;
+	return p;
+}
+
+void *
+realloc(void *old, size_t size)
+{
+	void *p = fails() ? NULL : __libc_realloc(old, size);
+
+	memory.live += old == NULL && p != NULL;
+	return p;
+}
+
+void
+free(void *p)
+{
+	memory.live -= p != NULL;
+	__libc_free(p);
+}
+#endif
+
+static void
+arm(enum way way, long fail_at)
+{
+	memory.way = way;
+	memory.fail_at = fail_at;
+	memory.calls = 0;
+	memory.armed = true;
+}
+
+/* Whether it came to the failure. */
+static bool
+disarm(void)
+{
+	memory.armed = false;
+	return memory.calls >= memory.fail_at;
+}
+
+/*
+ * Runs one(arg, way, n) for all n. What it leaves allocated the first time may
+ * be a cache of libcrypto's; what it leaves each time is lost.
+ */
+static void
+exhaust(const char *what, bool (*one)(const void *arg, enum way way, long n),
+    const void *arg)
+{
+	/* All of them take minutes. */
+	const long step = getenv("SAMPUL_OOM_ALL") != NULL ? 1 : 41;
+	long n, before, lost, again;
+	enum way way;
+	bool failed;
+
+	(void)one(arg, ONE, 1L << 60);
+	for (way = ONE; way < WAYS; way++) {
+		failed = true;
+		for (n = 1; failed; n += step) {
+			before = memory.live;
+			failed = one(arg, way, n);
+			lost = memory.live - before;
+			for (again = 0; lost > 0 && again < 3; again++) {
+				before = memory.live;
+				(void)one(arg, way, n);
+				lost = memory.live - before;
+			}
+			if (lost > 0)
+				fail_msg("%s, way %d: %ld lost when %ld fails",
+				    what, (int)way, lost, n);
+		}
+		print_message("# %s, way %d: each %ld. of %ld allocations\n",
+		    what, (int)way, step, memory.calls);
+	}
+}
+
+/* --------------------------------------------------------------- set-up --- */
+
+static const struct recipient_source sources[] = {
+	{ "partners", true, partners_find, NULL },
+	{ "colleagues", false, colleagues_ask, NULL },
+};
+
+static struct service service;
+static struct truststore *warm;	/* with what is trusted read */
+static struct signer *signer;
+static X509 *siti;
+static char *detached, *opaque, *by_siti, *changed;
+
+static void
+copy_to(const char *from, const char *to)
+{
+	size_t len;
+	char *buf = read_whole(pki_path("%s", from), &len);
+
+	write_whole(pki_path("%s", to), buf, len);
+	assert_int_equal(chmod(pki_path("%s", to), 0644), 0);
+	free(buf);
+}
+
+static void
+make_signer(void)
+{
+	struct smime_error err = { "" };
+	X509 *cert = pki_mailbox_cert("budi");
+	EVP_PKEY *key = pki_mailbox_key("budi");
+	STACK_OF(X509) *chain = pki_push(NULL, pki_cert("issuing.pem"));
+
+	signer = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
+	    SMIME_CAP_AES256_CBC, &err);
+	if (signer == NULL)
+		fail_msg("%s", err.text);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	sk_X509_pop_free(chain, X509_free);
+}
+
+#define HEAD	"X-Verified-Sender: verified; forged\r\n"			\
+	"From: Budi <" BUDI ">\r\nTo: " HAKIM "\r\nSubject: Rapat\r\n"
+#define CONTENT	"Content-Type: text/plain\r\n\r\n" SECRET "\r\n"
+
+/* Budi's message, signed by openssl. */
+static char *
+make_signed(const char *name, bool is_opaque)
+{
+	char *out, *whole, cert[512], key[512];
+	size_t len;
+
+	snprintf(cert, sizeof(cert), "%s", pki_path("%s/cert.pem", name));
+	snprintf(key, sizeof(key), "%s", pki_path("%s/key.pem", name));
+	write_whole(pki_path("content"), CONTENT, strlen(CONTENT));
+	assert_int_equal(pki_run("openssl", "cms", "-sign", "-in",
+	    pki_path("content"), "-signer", cert, "-inkey", key, "-certfile",
+	    pki_path("issuing.pem"), "-binary", "-crlfeol", "-out",
+	    pki_path("signed"), is_opaque ? "-nodetach" : NULL, NULL), 0);
+	out = read_whole(pki_path("signed"), &len);
+	whole = malloc(sizeof(HEAD) + len);
+	assert_non_null(whole);
+	memcpy(whole, HEAD, sizeof(HEAD) - 1);
+	memcpy(whole + sizeof(HEAD) - 1, out, len);
+	whole[sizeof(HEAD) - 1 + len] = '\0';
+	free(out);
+	return whole;
+}
+
+static int
+setup(void **state)
+{
+	store_setup(state);
+	pki_mailbox("budi", "p256", "ok");
+	pki_make("mailbox", HAKIM, "rsa2048", pki_path("hakim"), "encryption",
+	    NULL);
+	pki_make("mailbox", SITI, "p256", pki_path("siti"), "encryption",
+	    NULL);
+	pki_make("mailbox", SITI, "p256", pki_path("sitisigns"), NULL);
+	mkdir(pki_path("partners"), 0755);
+	mkdir(pki_path("partners/%s", HAKIM), 0755);
+	copy_to("hakim/cert.pem", "partners/" HAKIM "/a.pem");
+	mkdir(pki_path("crl"), 0755);
+	copy_to("root.crl.pem", "crl/root.crl");
+	copy_to("issuing.crl.pem", "crl/issuing.crl");
+	make_signer();
+	siti = pki_mailbox_cert("siti");
+	detached = make_signed("budi", false);
+	opaque = make_signed("budi", true);
+	by_siti = make_signed("sitisigns", false);
+	changed = make_signed("budi", false);
+	strstr(changed, "sepuluh")[0] = 'S';
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	signer_free(signer);
+	X509_free(siti);
+	free(detached);
+	free(opaque);
+	free(by_siti);
+	free(changed);
+	truststore_free(warm);
+	conf_replace(NULL);
+	return pki_teardown(state);
+}
+
+static void
+use_conf(const char *more)
+{
+	struct smime_error err = { "" };
+	struct trust_state *trust;
+	struct conf *conf;
+	char text[4096];
+
+	snprintf(text, sizeof(text), FIXTURE_TOP FIXTURE_LOGIN
+	    "language = \"en\";\n"
+	    "spool = { dir = \"%s\"; memory = 4096; };\n"
+	    "keystore = { anchors_dir = \"%s\"; intermediates_dir = \"%s\"; };\n"
+	    "verify = { crl_dir = \"%s\"; };\n", pki_path("."),
+	    pki_path("anchors"), pki_path("intermediates"), pki_path("crl"));
+	snprintf(text + strlen(text), sizeof(text) - strlen(text),
+	    "encryption = { partners_dir = \"%s\"; };\n%s",
+	    pki_path("partners"), more);
+	conf = fixture_conf(text);
+	trust = trust_state_read(conf, &err);
+	if (trust == NULL)
+		fail_msg("%s", err.text);
+	truststore_free(warm);
+	warm = truststore_new(trust);
+	conf_replace(conf);
+}
+
+/* Nothing is known from the message before. */
+static void
+open_service(bool cold)
+{
+	memset(&service, 0, sizeof(service));
+	service.checks = check_cache_new(16);
+	service.hints = digest_hints_new();
+	service.verified = verify_cache_new(16);
+	service.trusted = cold ? truststore_new(NULL) : warm;
+	service.ours = ours_new();
+	service.recipients = recipients_new(sources, 2);
+	callbacks_use(&service);
+	memset(&fake_key, 0, sizeof(fake_key));
+	fake_key.signer = signer;
+	fake_key.status = KEY_SIGNED;
+	fake_key.listed = siti;
+	seen_log_clear();
+}
+
+static void
+close_service(void)
+{
+	recipients_free(service.recipients);
+	ours_free(service.ours);
+	if (service.trusted != warm)
+		truststore_free(service.trusted);
+	verify_cache_free(service.verified);
+	check_cache_free(service.checks);
+	digest_hints_free(service.hints);
+	ERR_clear_error();
+}
+
+/* ------------------------------------------------------------- messages --- */
+
+#define PLAIN	"From: Budi <" BUDI ">\r\nTo: " HAKIM ", " SITI "\r\n"	\
+	"Subject: Undangan rapat\r\nMIME-Version: 1.0\r\n"		\
+	"Content-Type: text/plain; charset=utf-8\r\n\r\n" SECRET "\r\n"
+#define MIXED	"From: Budi <" BUDI ">\r\nSubject: S\xc3\xa9mangat\r\n"	\
+	"MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n"	\
+	"\tboundary=\"-x\"\r\n\r\npre\r\n---x\r\n"			\
+	"Content-Type: text/plain; charset=utf-8\r\n"			\
+	"Content-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa9\r\n---x\r\n\r\n" \
+	SECRET "\r\n---x--\r\n"
+
+static const char *const to_hakim[] = { "<" HAKIM ">", NULL };
+static const char *const to_both[] = { "<" HAKIM ">", "<" SITI ">", NULL };
+
+enum want { SIGNED, ENCRYPTED, PASSED, NOT_PASSED };
+
+struct flow {
+	const char		*what;
+	const char		*conf;
+	bool			 outgoing;
+	const char *const	*to;
+	char *const		*text;
+	enum want		 want;
+	const char		*word;
+	bool			 cold;	/* what is trusted is to be read */
+};
+
+static char plain_text[] = PLAIN, mixed_text[] = MIXED;
+static char *plain = plain_text, *mixed = mixed_text;
+
+static const struct flow flows[] = {
+	{ "signed as it came", "", true, to_hakim, &plain, SIGNED, NULL, false },
+	{ "signed, parts encoded anew", "", true, to_hakim, &mixed, SIGNED,
+	    NULL, false },
+	{ "signed, opaque", "default_rule = { form = \"opaque\"; };\n", true,
+	    to_hakim, &plain, SIGNED, NULL, false },
+	{ "signed, as far as it can be",
+	    "default_rule = { sign = \"if-possible\"; };\n", true, to_hakim,
+	    &plain, SIGNED, NULL, false },
+	{ "encrypted", "default_rule = { encrypt = \"required\"; };\n", true,
+	    to_both, &plain, ENCRYPTED, NULL,
+	    false },
+	{ "encrypted, as far as it can be",
+	    "default_rule = { encrypt = \"if-possible\"; };\n", true, to_hakim,
+	    &plain, ENCRYPTED, NULL,
+	    false },
+	{ "verified, detached", "", false, to_both, &detached, PASSED,
+	    "pass", false },
+	{ "verified, nothing read yet", "", false, to_both, &detached, PASSED,
+	    "pass", true },
+	{ "verified, opaque", "", false, to_both, &opaque, PASSED, "pass",
+	    false },
+	{ "verified, somebody else's", "", false, to_both, &by_siti,
+	    NOT_PASSED, "policy", false },
+	{ "verified, changed", "", false, to_both, &changed, NOT_PASSED,
+	    "fail", false },
+};
+
+static void
+expect_signed(const struct flow *flow, const char *path, long n)
+{
+	if (pki_run("openssl", "cms", "-verify", "-in", path, "-CAfile",
+	    pki_path("root.pem"), "-out", pki_path("plain"), NULL) == 0)
+		return;
+	pki_show();
+	fail_msg("%s, %ld: openssl does not verify", flow->what, n);
+}
+
+static void
+expect_sent(const struct flow *flow, const SMFICTX *ctx, long n)
+{
+	char inner[512], *out;
+	size_t len;
+
+	out = fake_output(ctx, &len);
+	write_whole(pki_path("out.eml"), out, len);
+	if (flow->want == ENCRYPTED &&
+	    memmem(out, len, SECRET, strlen(SECRET)) != NULL)
+		fail_msg("%s, %ld: in clear", flow->what, n);
+	free(out);
+	snprintf(inner, sizeof(inner), "%s", pki_path("out.eml"));
+	if (flow->want == ENCRYPTED) {
+		snprintf(inner, sizeof(inner), "%s", pki_path("inner.eml"));
+		if (pki_run("openssl", "cms", "-decrypt", "-in",
+		    pki_path("out.eml"), "-recip",
+		    pki_path("hakim/cert.pem"), "-inkey",
+		    pki_path("hakim/key.pem"), "-out", inner, NULL) != 0)
+			fail_msg("%s, %ld: not for hakim", flow->what, n);
+	}
+	expect_signed(flow, inner, n);
+}
+
+static void
+expect_received(const struct flow *flow, const SMFICTX *ctx, long n)
+{
+	const char *body = strstr(*flow->text, "\r\n\r\n") + 4;
+	const char *got = fake_value(ctx, RESULTS_HEADER);
+	const char *said = fake_value(ctx, VERIFIED_SENDER_HEADER);
+	char want[64];
+
+	assert_int_equal(ctx->body_len, strlen(body));
+	assert_memory_equal(ctx->body, body, ctx->body_len);
+	if (fake_count(ctx, VERIFIED_SENDER_HEADER) != 1 ||
+	    strstr(said, "forged") != NULL ||
+	    fake_count(ctx, RESULTS_HEADER) != 1)
+		fail_msg("%s, %ld: %s", flow->what, n, said);
+	snprintf(want, sizeof(want), "smime=%s", flow->word);
+	if (strstr(got, "smime=temperror") != NULL ?
+	    strncmp(said, " verified", 9) == 0 : strstr(got, want) == NULL ||
+	    (strncmp(said, " verified", 9) == 0) != (flow->want == PASSED))
+		fail_msg("%s, %ld: %s;%s", flow->what, n, got, said);
+}
+
+static bool
+one_message(const void *arg, enum way way, long n)
+{
+	const struct flow *flow = arg;
+	const struct fake_message message = { .sender = "<" BUDI ">",
+	    .recipients = flow->to, .text = *flow->text };
+	SMFICTX *ctx;
+	sfsistat status = SMFIS_TEMPFAIL;
+	bool failed;
+
+	open_service(flow->cold);
+	arm(way, n);
+	ctx = fake_new(FAKE_POSTFIX, &callbacks, 0);
+	if (ctx->priv != NULL) {
+		fake_connect(ctx, "192.0.2.7");
+		if (flow->outgoing)
+			fake_macro(ctx, "{auth_authen}", BUDI);
+		fake_macro(ctx, "i", "4ABCdef");
+		status = fake_message(ctx, &message);
+		if (ctx->broken[0] != '\0')
+			fail_msg("%s, %ld: %s", flow->what, n, ctx->broken);
+	}
+	failed = disarm();
+	if (status == SMFIS_CONTINUE && flow->outgoing)
+		expect_sent(flow, ctx, n);
+	else if (status == SMFIS_CONTINUE)
+		expect_received(flow, ctx, n);
+	else if (status != SMFIS_TEMPFAIL || !failed)
+		fail_msg("%s, %ld: answered %d\n%s", flow->what, n,
+		    (int)status, seen_log());
+	fake_free(ctx);
+	assert_int_equal(atomic_load(&service.active), 0);
+	close_service();
+	return failed;
+}
+
+static void
+test_messages(void **state)
+{
+	size_t i;
+
+	(void)state;
+	if (SANITIZED)
+		skip();
+	for (i = 0; i < sizeof(flows) / sizeof(flows[0]); i++) {
+		use_conf(flows[i].conf);
+		exhaust(flows[i].what, one_message, &flows[i]);
+	}
+}
+
+/* ----------------------------------------------------------------- keys --- */
+
+static const struct keystore_identity *
+look(struct keystore *store, time_t now, enum keystore_lack *lack,
+    struct smime_error *err)
+{
+	return keystore_look(store, BUDI, now, lack, err);
+}
+
+/* The key process must not say that there is no key, nor go on saying it. */
+static bool
+one_key(const void *arg, enum way way, long n)
+{
+	struct smime_error err = { "" };
+	const struct keystore_identity *identity;
+	enum keystore_lack lack;
+	struct keystore *store;
+	bool failed;
+
+	store = keystore_open(arg, NULL, 0, &err);
+	assert_non_null(store);
+	seen_log_clear();
+	arm(way, n);
+	identity = look(store, time(NULL), &lack, &err);
+	failed = disarm();
+	if (identity == NULL && (!failed || lack != LACK_FAULT))
+		fail_msg("way %d, %ld: lack %d, %s\n%s", (int)way, n, (int)lack,
+		    err.text, seen_log());
+	keystore_release(store, identity);
+	err.text[0] = '\0';
+	if ((identity = look(store, time(NULL) + 60, &lack,
+	    &err)) == NULL)
+		fail_msg("way %d, %ld, and then: lack %d, %s", (int)way, n,
+		    (int)lack, err.text);
+	keystore_release(store, identity);
+	keystore_close(store);
+	ERR_clear_error();
+	return failed;
+}
+
+static void
+test_keys(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		skip();
+	store_put(BUDI, "satu", "budi");
+	exhaust("key looked up", one_key, store_conf());
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_keys),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
