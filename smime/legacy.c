@@ -94,11 +94,12 @@ html(const char *subject)
 {
 	const unsigned char *p = (const unsigned char *)subject;
 	const unsigned char *end = p + strlen(subject);
+	const size_t size = strlen(subject) * 10 + 128;
 	char *out, *at;
 	uint32_t c;
 	bool good;
 
-	if ((out = malloc(strlen(subject) * 10 + 128)) == NULL)
+	if ((out = malloc(size)) == NULL)
 		return NULL;
 	at = stpcpy(out, BEFORE_HTML);
 	while (p < end) {
@@ -108,7 +109,8 @@ html(const char *subject)
 		else if (!good)
 			*at++ = '?';
 		else if (c >= 0x80 || strchr("&<>\"'", (int)c) != NULL)
-			at += sprintf(at, "&#%u;", (unsigned)c);
+			at += snprintf(at, size - (size_t)(at - out), "&#%u;",
+			    (unsigned)c);
 		else
 			*at++ = (char)c;
 	}

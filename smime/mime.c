@@ -182,11 +182,12 @@ mime_type_with(const char *value, size_t len, const char *name,
     const char *text)
 {
 	size_t n, more = text != NULL ? strlen(name) + strlen(text) : 0;
+	const size_t size = len + more + sizeof(";\n =\"\"");
 	char *out;
 
 	if (!is_writable(value, len))
 		return NULL;
-	if ((out = malloc(len + more + sizeof(";\n =\"\""))) == NULL)
+	if ((out = malloc(size)) == NULL)
 		return NULL;
 	if (!copy_without(value, len, name, out, &n)) {
 		free(out);
@@ -194,7 +195,7 @@ mime_type_with(const char *value, size_t len, const char *name,
 	}
 	out[n] = '\0';
 	if (text != NULL)
-		sprintf(out + n, ";\n %s=\"%s\"", name, text);
+		snprintf(out + n, size - n, ";\n %s=\"%s\"", name, text);
 	return out;
 }
 

@@ -84,15 +84,16 @@ static int
 put(const struct conf *conf, const char *address, X509 *cert,
     STACK_OF(X509) *extra)
 {
-	char fresh[4096], path[4096], name[SERIAL_TEXT_MAX + 8];
+	char fresh[4096], path[4096];
+	char serial[SERIAL_TEXT_MAX + 1], name[sizeof(serial) + 4];
 	FILE *stream;
 	int fd, rc;
 
 	if (conf->partners_dir[0] == '\0')
 		return ctl_error(EX_CONFIG, "encryption.partners_dir is not "
 		    "set");
-	cert_serial(cert, name, SERIAL_TEXT_MAX + 1);
-	strcat(name, ".pem");
+	cert_serial(cert, serial, sizeof(serial));
+	snprintf(name, sizeof(name), "%s.pem", serial);
 	if (path_of(conf, address, "", path, sizeof(path)) != EX_OK)
 		return EX_CONFIG;
 	if (mkdir(conf->partners_dir, 0755) == 0)
