@@ -1,0 +1,33 @@
+/*
+ * keystore.h - the directory of keys, for the files that make it up.
+ *
+ *	keystore.c		opened, followed when it moves, closed
+ *	keystore_look.c		who signs for an address, remembered
+ *	keystore_unlock.c	an owner's keys, opened for a while
+ *	keystore_each.c		what is there, for sampulctl
+ */
+#ifndef SAMPUL_KEYSTORE_H
+#define SAMPUL_KEYSTORE_H
+
+#include <stdatomic.h>
+
+#include "../incoming.h"
+#include "keys.h"
+
+struct keystore {
+	struct key_context	 context;	/* but for its trust */
+	struct truststore	*trusted;
+	struct conf		 trusts;	/* for it: copied, no more */
+	struct keycache		*cache;
+	char			*dir;
+	atomic_llong		 looked;	/* at dir, in seconds */
+	atomic_bool		 moved;		/* it is out of reach */
+};
+
+/*
+ * A whole keystore may have been put in the place of another: goes over to it,
+ * or marks the store as moved.
+ */
+void	 keystore_follow(struct keystore *store);
+
+#endif
