@@ -2,8 +2,9 @@
  * keys.h - what the files of the key process share, grouped by file.
  *
  * From the bottom up: keyfile.c opens a file and judges owner and mode;
- * entry.c reads one certificate's folder; mailbox.c all folders of an address
- * and which of them signs; keycache.c keeps results; keystore.c joins them.
+ * entry.c reads one certificate's folder and entry_key.c opens its key;
+ * mailbox.c all folders of an address and which of them signs; keycache.c keeps
+ * results; the keystore's files join them (keystore.h).
  */
 #ifndef SAMPUL_KEYS_H
 #define SAMPUL_KEYS_H
@@ -252,6 +253,29 @@ struct entry {
 void	 entry_read(const struct key_context *context, int mailbox,
 	    const char *address, const char *folder, time_t now,
 	    struct watches *watches, struct entry *out);
+void	 entry_clear(struct entry *entry);
+/* Findings that an override file takes responsibility for. */
+bool	 entry_may_pin(enum cert_problem problem);
+/* Puts problem in its place among the findings, once. */
+void	 entry_add_finding(struct cert_findings *findings,
+	    enum cert_problem problem);
+void	 entry_set_unreadable(struct entry *entry,
+	    const struct smime_error *why);
+/* The folder's path below the keystore, or that of a file in it. */
+#define ENTRY_PATH_MAX	(ADDRESS_MAX + 256 + 32)
+void	 entry_path(const struct entry *entry, const char *name,
+	    char out[ENTRY_PATH_MAX]);
+/*
+ * keyfile_read of a file of the folder fd; the state it was read in is watched
+ * from then on.
+ */
+char	*entry_read_file(const struct key_context *context, int fd,
+	    const struct entry *entry, const char *name, mode_t forbidden,
+	    size_t max, size_t *len, struct watches *watches,
+	    struct smime_error *err);
+
+/* --------------------------------------------------------- entry_key.c --- */
+
 /*
  * Opens the private key and proves that it belongs to the certificate; on
  * failure the entry's state and text change.
@@ -265,12 +289,6 @@ int	 entry_open_key(const struct key_context *context, int mailbox,
 int	 entry_unlock(const struct key_context *context, int mailbox,
 	    const struct entry *entry, const char *passphrase, size_t len,
 	    EVP_PKEY **out, struct smime_error *err);
-void	 entry_clear(struct entry *entry);
-/* Findings that an override file takes responsibility for. */
-bool	 entry_may_pin(enum cert_problem problem);
-/* Puts problem in its place among the findings, once. */
-void	 entry_add_finding(struct cert_findings *findings,
-	    enum cert_problem problem);
 
 /* ----------------------------------------------------------- mailbox.c --- */
 
