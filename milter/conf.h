@@ -3,12 +3,15 @@
  *
  *	confsource.c	files with @include to one text that remembers places
  *	confvalue.c	one setting: its default, reading it
- *	conftable.c	the table of settings and the walk along it
+ *	conftable.c	the table of settings
+ *	confwalk.c	what was written, along the table
  *	confprint.c	settings on paper
  *	conforigins.c	where outgoing mail may come from
  *	confrules.c	what is done with it
  *	confincoming.c	what becomes of incoming mail
  *	confmap.c	the login map
+ *	confcheck.c	what a start would stumble over
+ *	confmeaning.c	what is probably not meant
  *	conf.c		all of it together, and the current configuration
  */
 #ifndef SAMPUL_CONF_H
@@ -118,6 +121,8 @@ void	 string_list_free(struct string_list *list);
 
 extern const struct setting conf_settings[];	/* ends in a NULL name */
 
+/* ---------------------------------------------------------- confwalk.c --- */
+
 /*
  * Reads every member of a group (which must be one) against those settings of
  * table that belong to the group of that name.
@@ -191,5 +196,19 @@ void	 conf_map_free(struct conf *conf);
 /* The entry of a login, without regard to ASCII case; NULL when none. */
 const struct login_entry *conf_map_find(const struct conf *conf,
 	    const char *login);
+
+/* --------------------------------------------------------- confcheck.c --- */
+
+struct checker {
+	const struct conf	*conf;
+	void			(*report)(void *arg, bool is_error,
+				    const char *text);
+	void			*arg;
+	size_t			 errors;
+};
+
+/* Reports one, with the file's name before it; counts errors. */
+void	 finding(struct checker *checker, bool is_error, const char *fmt,
+	    ...) __attribute__((format(printf, 3, 4)));
 
 #endif
