@@ -65,6 +65,28 @@ int	 ask_keys(const struct conf *conf,
  * has in memory of an address; whether it did. */
 bool	 ask_to_forget(const struct conf *conf, const char *address);
 
+/* ----------------------------------------------------------- phrases.c --- */
+
+/* Passphrases of the whole keystore, while one takes the other's place. */
+struct phrases {
+	char	*old, *new;
+	size_t	 old_len, new_len;
+	bool	 resumed;	/* an earlier run left the new one */
+};
+
+/* Whether they are credentials, which are made elsewhere. */
+bool	 phrases_are_credentials(const struct conf *conf);
+/*
+ * The old one, and the new one: what an earlier run left, the first line of
+ * file, or a random one where file is NULL; on disk, too, beside the old one.
+ * Free with phrases_clear, after a failure as well.
+ */
+int	 phrases_get(const struct conf *conf, const char *file,
+	    struct phrases *phrases, struct smime_error *err);
+/* The new one's file over the old one's, whose octets are then overwritten. */
+int	 phrases_put_in_place(const struct conf *conf, struct smime_error *err);
+void	 phrases_clear(struct phrases *phrases);
+
 /* ------------------------------------------------------------ record.c --- */
 
 /* The account that runs this, for records: "root", or "root(budi)" by sudo. */

@@ -16,207 +16,30 @@
  * would use the old one behind our back.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "custody.h"
 #include "import.h"
 
-#define RANDOM_OCTETS	32
 #define PROGRESS_EVERY	5	/* seconds, where there is no terminal */
 
 struct rekey {
 	struct ctl	*ctl;
 	const char	*file;		/* --new-passphrase-file */
 	bool		 offline;
-	bool		 resumed;
 	bool		 told;		/* the key process knows both */
 	struct folder	 top;
-	char		*old, *new;
-	size_t		 old_len, new_len;
+	struct phrases	 phrases;
 	size_t		 changed, already, owned, plain, failed;
 	time_t		 shown;
 };
-
-static bool
-is_credential(const struct rekey *rekey)
-{
-	return rekey->ctl->conf->passphrase_file[0] != '/';
-}
-
-/* --------------------------------------------------- the new passphrase --- */
-
-static int
-sync_directory(const char *path, struct smime_error *err)
-{
-	char *copy = strdup(path);
-	int fd, rc = -1;
-
-	if (copy == NULL)
-		return smime_error_setx(err, "out of memory");
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd != -1) {
-		rc = fsync(fd);
-		close(fd);
-	}
-	free(copy);
-	return rc == 0 ? 0 : smime_error_set(err, "cannot write the "
-	    "directory of %s", path);
-}
-
-/* As long as the passphrase is not whole on disk it has another name. */
-static int
-write_passphrase(const char *path, const struct stat *like, const char *text,
-    size_t len, struct smime_error *err)
-{
-	char temporary[4096];
-	bool whole;
-	int fd;
-
-	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >=
-	    (int)sizeof(temporary))
-		return smime_error_setx(err, "the path %s is too long", path);
-	unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
-	if (fd == -1)
-		return smime_error_set(err, "cannot make %s", temporary);
-	whole = write(fd, text, len) == (ssize_t)len &&
-	    write(fd, "\n", 1) == 1 && fsync(fd) == 0 &&
-	    (geteuid() != 0 || fchown(fd, like->st_uid, like->st_gid) == 0);
-	if (close(fd) == 0 && whole && rename(temporary, path) == 0)
-		return sync_directory(path, err);
-	smime_error_set(err, "cannot write %s", path);
-	unlink(temporary);
-	return -1;
-}
-
-static int
-from_file(struct rekey *rekey, struct smime_error *err)
-{
-	struct passphrase passphrase = { .file = rekey->file };
-
-	if (passphrase_get(&passphrase, "the keystore", err) != 0)
-		return -1;
-	if (passphrase.len == 0 || memchr(passphrase.text, '\0',
-	    passphrase.len) != NULL) {
-		passphrase_clear(&passphrase);
-		return smime_error_setx(err, "%s holds no passphrase in its "
-		    "first line", rekey->file);
-	}
-	rekey->new = passphrase.text;
-	rekey->new_len = passphrase.len;
-	return 0;
-}
-
-static int
-at_random(struct rekey *rekey, struct smime_error *err)
-{
-	unsigned char octets[RANDOM_OCTETS];
-
-	rekey->new = OPENSSL_zalloc(2 * RANDOM_OCTETS);
-	if (rekey->new == NULL || RAND_bytes(octets, sizeof(octets)) != 1)
-		return smime_error_setx(err, "no random numbers");
-	rekey->new_len = (size_t)EVP_EncodeBlock((unsigned char *)rekey->new,
-	    octets, sizeof(octets));
-	OPENSSL_cleanse(octets, sizeof(octets));
-	return 0;
-}
-
-/* The one that an earlier run left, and no other: keys may have it already. */
-static int
-take_up(struct rekey *rekey, struct smime_error *err)
-{
-	char *left = NULL;
-	size_t len = 0;
-	bool same;
-
-	if (keystore_next_passphrase(rekey->ctl->conf, &left, &len, err) != 0)
-		return -1;
-	if (left == NULL)
-		return 0;
-	rekey->resumed = true;
-	same = rekey->new == NULL || (rekey->new_len == len &&
-	    CRYPTO_memcmp(rekey->new, left, len) == 0);
-	OPENSSL_clear_free(rekey->new, rekey->new_len);
-	rekey->new = left;
-	rekey->new_len = len;
-	return same ? 0 : smime_error_setx(err, "an earlier change to another "
-	    "passphrase was not finished; finish it first, without "
-	    "--new-passphrase-file");
-}
-
-static int
-get_passphrases(struct rekey *rekey, struct smime_error *err)
-{
-	const char *path = rekey->ctl->conf->passphrase_file;
-	char next[4096];
-	struct stat st;
-
-	if (keystore_passphrase(rekey->ctl->conf, &rekey->old,
-	    &rekey->old_len, err) != 0)
-		return -1;
-	if (rekey->old == NULL)
-		return smime_error_setx(err, "keystore.passphrase_file is not "
-		    "set: there is nothing to change");
-	if (rekey->file != NULL && from_file(rekey, err) != 0)
-		return -1;
-	if (take_up(rekey, err) != 0)
-		return -1;
-	if (rekey->new == NULL && is_credential(rekey))
-		return smime_error_setx(err, "the passphrase is a credential, "
-		    "which is made elsewhere: give the next one by "
-		    "--new-passphrase-file");
-	if (rekey->new == NULL && at_random(rekey, err) != 0)
-		return -1;
-	if (rekey->new_len == rekey->old_len && CRYPTO_memcmp(rekey->new,
-	    rekey->old, rekey->old_len) == 0)
-		return smime_error_setx(err, "the new passphrase is the old "
-		    "one");
-	if (rekey->resumed || is_credential(rekey))
-		return 0;
-	if (stat(path, &st) == -1)
-		return smime_error_set(err, "%s", path);
-	if (snprintf(next, sizeof(next), "%s.new", path) >= (int)sizeof(next))
-		return smime_error_setx(err, "the path %s is too long", path);
-	return write_passphrase(next, &st, rekey->new, rekey->new_len, err);
-}
-
-/* Over the old one, whose octets are then overwritten. */
-static int
-put_in_place(struct rekey *rekey, struct smime_error *err)
-{
-	const char *path = rekey->ctl->conf->passphrase_file;
-	char next[4096];
-	struct stat st;
-	int fd;
-
-	snprintf(next, sizeof(next), "%s.new", path);
-	fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (rename(next, path) == -1) {
-		smime_error_set(err, "cannot rename %s to %s", next, path);
-		if (fd != -1)
-			close(fd);
-		return -1;
-	}
-	if (sync_directory(path, err) != 0)
-		return -1;
-	if (fd != -1 && fstat(fd, &st) == 0)
-		(void)folder_overwrite(fd, st.st_size);
-	if (fd != -1)
-		close(fd);
-	return 0;
-}
 
 /* ------------------------------------------------------ the key process --- */
 
@@ -228,8 +51,8 @@ tell(struct rekey *rekey, enum unlock_verb verb, bool *served,
 	struct unlock_answer answer;
 	int rc;
 
-	memcpy(request.secret, rekey->new, rekey->new_len);
-	request.secret_len = rekey->new_len;
+	memcpy(request.secret, rekey->phrases.new, rekey->phrases.new_len);
+	request.secret_len = rekey->phrases.new_len;
 	rc = ask_keys(rekey->ctl->conf, &request, NULL, NULL, &answer, err);
 	*served = rc == 0 || (errno != ENOENT && errno != ECONNREFUSED);
 	unlock_request_clear(&request);
@@ -285,17 +108,17 @@ bad(struct rekey *rekey, const struct smime_error *err)
 
 /* What will be put in place opens, and is the same key. */
 static int
-encrypt(const struct rekey *rekey, EVP_PKEY *key, const char *what,
+encrypt(const struct phrases *phrases, EVP_PKEY *key, const char *what,
     char **text, size_t *len, struct smime_error *err)
 {
 	EVP_PKEY *again;
 	int same;
 
-	if (key_write(key, rekey->new, rekey->new_len,
-	    passphrase_iterations(rekey->new_len), text, len, err) != 0)
+	if (key_write(key, phrases->new, phrases->new_len,
+	    passphrase_iterations(phrases->new_len), text, len, err) != 0)
 		return -1;
-	again = key_read(*text, *len, rekey->new, rekey->new_len, what, NULL,
-	    err);
+	again = key_read(*text, *len, phrases->new, phrases->new_len, what,
+	    NULL, err);
 	same = again != NULL && EVP_PKEY_eq(again, key) == 1;
 	EVP_PKEY_free(again);
 	return same ? 0 : smime_error_setx(err, "%s: the key as encrypted "
@@ -306,15 +129,17 @@ static int
 change(struct rekey *rekey, const struct folder *entry, const char *buf,
     size_t len, const char *what, struct smime_error *err)
 {
+	const struct phrases *phrases = &rekey->phrases;
 	char *text = NULL;
 	size_t text_len = 0;
 	EVP_PKEY *key;
 	int rc;
 
-	key = key_read(buf, len, rekey->old, rekey->old_len, what, NULL, err);
+	key = key_read(buf, len, phrases->old, phrases->old_len, what, NULL,
+	    err);
 	if (key == NULL)
 		return -1;
-	rc = encrypt(rekey, key, what, &text, &text_len, err);
+	rc = encrypt(phrases, key, what, &text, &text_len, err);
 	EVP_PKEY_free(key);
 	if (rc == 0)
 		rc = folder_put(entry, "key.pem", text, text_len, 0600, err);
@@ -343,8 +168,8 @@ change_key(struct rekey *rekey, const struct folder *entry,
 	    KEYFILE_SECRET, KEYSTORE_KEY_MAX, &len, &st, err);
 	if (buf == NULL)
 		return -1;
-	key = key_read(buf, len, rekey->new, rekey->new_len, what, &encrypted,
-	    &ignored);
+	key = key_read(buf, len, rekey->phrases.new, rekey->phrases.new_len,
+	    what, &encrypted, &ignored);
 	if (key != NULL && encrypted)
 		rekey->already++;
 	else if (key != NULL)
@@ -432,6 +257,8 @@ put_on_record(struct rekey *rekey, const char *result,
 static int
 finish(struct rekey *rekey)
 {
+	const struct conf *conf = rekey->ctl->conf;
+	const bool credential = phrases_are_credentials(conf);
 	struct smime_error err = { "" };
 	bool served;
 
@@ -441,12 +268,12 @@ finish(struct rekey *rekey)
 		    "both passphrases stay in use; mend or remove these, and "
 		    "run it again", rekey->failed);
 	}
-	if (!is_credential(rekey) && put_in_place(rekey, &err) != 0)
+	if (!credential && phrases_put_in_place(conf, &err) != 0)
 		return ctl_error(EX_CANTCREAT, "%s", err.text);
 	if (put_on_record(rekey, "done", &err) != 0)
 		ctl_error(0, "the change is done, but the record lacks its "
 		    "end: %s", err.text);
-	if (is_credential(rekey))
+	if (credential)
 		ctl_error(0, "now make the credential anew with the new "
 		    "passphrase, and restart the daemon");
 	else if (rekey->told && tell(rekey, UNLOCK_PASSPHRASE_DONE, &served,
@@ -467,7 +294,7 @@ say(const struct rekey *rekey, int status)
 		json_begin(&json, stdout);
 		json_object(&json, NULL);
 		json_bool(&json, "done", status == 0);
-		json_bool(&json, "resumed", rekey->resumed);
+		json_bool(&json, "resumed", rekey->phrases.resumed);
 		json_number(&json, "changed", (int64_t)rekey->changed);
 		json_number(&json, "already", (int64_t)rekey->already);
 		json_number(&json, "owners", (int64_t)rekey->owned);
@@ -496,11 +323,12 @@ run(struct rekey *rekey)
 	if (flock(rekey->top.fd, LOCK_EX | LOCK_NB) == -1)
 		return ctl_error(EX_TEMPFAIL, "an import or another change is "
 		    "going on; try again when it is done");
-	if (get_passphrases(rekey, &err) != 0)
+	if (phrases_get(rekey->ctl->conf, rekey->file, &rekey->phrases,
+	    &err) != 0)
 		return ctl_error(EX_NOINPUT, "%s", err.text);
 	if ((status = tell_first(rekey)) != 0)
 		return status;
-	if (put_on_record(rekey, rekey->resumed ? "resumed" : "begun",
+	if (put_on_record(rekey, rekey->phrases.resumed ? "resumed" : "begun",
 	    &err) != 0)
 		return ctl_error(EX_IOERR, "nothing is changed, for this "
 		    "cannot be recorded: %s", err.text);
@@ -533,8 +361,7 @@ cmd_rekey(struct ctl *ctl, int argc, char **argv)
 	if (ctl_conf(ctl) == NULL)
 		return EX_CONFIG;
 	status = run(&rekey);
-	OPENSSL_clear_free(rekey.old, rekey.old_len);
-	OPENSSL_clear_free(rekey.new, rekey.new_len);
+	phrases_clear(&rekey.phrases);
 	folder_close(&rekey.top);
 	return status;
 }
