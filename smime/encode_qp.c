@@ -257,3 +257,14 @@ encoder_finish_qp(struct encoder *enc)
 	enc->held_len = 0;
 	return 0;
 }
+
+int
+quoted_printable(const void *buf, size_t len, smime_sink sink, void *arg)
+{
+	struct encoder enc;
+
+	encoder_init(&enc, ENCODE_QP, sink, arg);
+	if (encoder_write(&enc, buf, len) == -1)
+		return -1;
+	return encoder_finish(&enc, false);
+}

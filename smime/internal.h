@@ -130,13 +130,6 @@ bool	 mailbox_is_atext(int c);
 /* ----------------------------------------------------------- display.c --- */
 
 /*
- * Takes one character of UTF-8 off the text. *c receives it, also from an
- * overlong form, since lax readers accept those; an octet that begins none is
- * taken alone as U+FFFD. False: the octets are not valid UTF-8.
- */
-bool	 utf8_take(const unsigned char **p, const unsigned char *end,
-	    uint32_t *c);
-/*
  * Decodes encoded words in place, as the laxest reader would; returns the new
  * length. UTF-8 comes out, where the charset is another octets of no meaning.
  */

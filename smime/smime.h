@@ -56,6 +56,14 @@ int	 smime_error_crypto(struct smime_error *err, const char *fmt, ...)
 char	*smime_printable(const void *text, size_t len, char *out, size_t size);
 
 /*
+ * Takes one character of UTF-8 off the text. *c receives it, also from an
+ * overlong form, since lax readers accept those; an octet that begins none is
+ * taken alone as U+FFFD. False: the octets are not valid UTF-8.
+ */
+bool	 utf8_take(const unsigned char **p, const unsigned char *end,
+	    uint32_t *c);
+
+/*
  * Has libcrypto read now what it would read from files when it first needs it;
  * for programs that will not be able to open them later. May be called again.
  */
@@ -343,6 +351,13 @@ typedef int (*smime_sink)(void *arg, const unsigned char *buf, size_t len);
 /* Hands the signed entity to sink, in order, in pieces of at most 64 KiB. */
 int	 canon_write(struct canon *canon, smime_sink sink, void *arg,
 	    struct smime_error *err);
+
+/*
+ * Hands text, whose line ends are CRLF, to sink as quoted-printable (RFC 2045
+ * 6.7): no line of it is longer than 76 octets or passes for a boundary.
+ */
+int	 quoted_printable(const void *buf, size_t len, smime_sink sink,
+	    void *arg);
 
 /*
  * Header confidentiality (RFC 9788 3): what becomes of a field outside when its
