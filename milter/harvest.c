@@ -226,7 +226,8 @@ replace(const struct conf *conf, const char *address,
 
 /*
  * Whether something new was said, given what was known; what is then to be
- * kept is put together in next, which borrows.
+ * kept is put together in next, which borrows. Seen at a time to come: our
+ * clock was ahead, and it would not count as old for as long.
  */
 static bool
 is_news(const struct harvested *known, const struct correspondent *said,
@@ -246,7 +247,7 @@ is_news(const struct harvested *known, const struct correspondent *said,
 	    same ? known->capabilities : 0;
 	next->changed = known->changed + (known->cert != NULL && !same);
 	return !same || next->capabilities != known->capabilities ||
-	    now - known->seen_at >= SEEN_EVERY;
+	    now - known->seen_at >= SEEN_EVERY || known->seen_at > now;
 }
 
 /* A change is for an administrator to see; it may be an attack (ATK-19). */

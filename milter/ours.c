@@ -20,6 +20,7 @@ struct known {
 	char			 address[ADDRESS_MAX + 1];
 	char			 serial[SERIAL_TEXT_MAX + 1];
 	uint64_t		 generation;
+	time_t			 from;		/* the clock may step back */
 	time_t			 until;
 	struct verdict		 verdict;
 };
@@ -73,6 +74,7 @@ find_out(const struct conf *conf, const struct trust_state *state,
 	struct verify_settings settings;
 	struct smime_error err = { "" };
 
+	out->from = now;
 	incoming_settings(conf, state, NULL, now, &settings);
 	if (verify_own(&settings, outcome->der, outcome->der_len, out->serial,
 	    out->address, outcome->pinned, &out->verdict, &out->until,
@@ -92,7 +94,8 @@ recall(struct ours *ours, uint64_t generation, time_t now, struct known *out)
 	pthread_mutex_lock(&ours->lock);
 	known = ours->slots[slot_of(out->address)];
 	found = known != NULL && known->generation == generation &&
-	    now < known->until && strcmp(known->address, out->address) == 0 &&
+	    now >= known->from && now < known->until &&
+	    strcmp(known->address, out->address) == 0 &&
 	    strcmp(known->serial, out->serial) == 0;
 	if (found)
 		*out = *known;

@@ -63,6 +63,7 @@ struct slot {
 	struct found_recipient	 found;
 	uint64_t		 trust;		/* generation */
 	unsigned		 conf;		/* likewise */
+	time_t			 at;		/* judged, by the time of day */
 	time_t			 until;		/* by a steady clock */
 };
 
@@ -104,6 +105,17 @@ copy_found(const struct found_recipient *from, struct found_recipient *out)
 	return 0;
 }
 
+/*
+ * Both clocks: a time of day that was put back or forward leaves nothing of
+ * what was judged by it, and the steady one does not wait for it.
+ */
+static bool
+is_recent(const struct slot *slot, time_t now)
+{
+	return steady() < slot->until && now >= slot->at &&
+	    now < slot->at + KEEP_SECONDS;
+}
+
 static bool
 recall(struct recipients *recipients, const struct conf *conf,
     const struct recipient_settings *settings, const char *address,
@@ -116,7 +128,8 @@ recall(struct recipients *recipients, const struct conf *conf,
 	slot = recipients->slots[slot_of(address)];
 	known = slot != NULL && strcmp(slot->address, address) == 0 &&
 	    slot->trust == settings->generation &&
-	    slot->conf == conf->generation && steady() < slot->until &&
+	    slot->conf == conf->generation &&
+	    is_recent(slot, settings->now) &&
 	    copy_found(&slot->found, out) == 0;
 	pthread_mutex_unlock(&recipients->lock);
 	return known;
@@ -145,6 +158,7 @@ remember(struct recipients *recipients, const struct conf *conf,
 		    address);
 		(*place)->trust = settings->generation;
 		(*place)->conf = conf->generation;
+		(*place)->at = settings->now;
 		(*place)->until = steady() + KEEP_SECONDS;
 	}
 	pthread_mutex_unlock(&recipients->lock);

@@ -208,6 +208,20 @@ test_age_and_damage(void **state)
 	candidates_clear(&out);
 }
 
+/* Kept while our clock was three years ahead: seen now, it says so. */
+static void
+test_clock_ahead(void **state)
+{
+	const time_t ahead = NOW + 3 * 365 * 86400L;
+
+	(void)state;
+	empty();
+	keep(DOCTOR, "one", NOW, 0, ahead);
+	assert_int_equal(expect(DOCTOR, "one", NOW, 0).seen_at, ahead);
+	keep(DOCTOR, "one", NOW + 1, 0, NOW + 1);
+	assert_int_equal(expect(DOCTOR, "one", NOW + 1, 0).seen_at, NOW + 1);
+}
+
 /* The ceiling is on addresses: what is there still follows. */
 static void
 test_ceiling(void **state)
@@ -229,6 +243,7 @@ main(void)
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_not_kept),
 		cmocka_unit_test(test_age_and_damage),
+		cmocka_unit_test(test_clock_ahead),
 		cmocka_unit_test(test_ceiling),
 	};
 

@@ -24,6 +24,19 @@
 
 static struct service service;
 static struct signer *ours;
+static time_t shift;		/* of everybody's clock, libcrypto's too */
+
+time_t
+time(time_t *out)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += shift;
+	if (out != NULL)
+		*out = ts.tv_sec;
+	return ts.tv_sec;
+}
 
 /* --------------------------------------------------------------- set-up --- */
 
@@ -631,6 +644,31 @@ test_ours(void **state)
 	fake_free(ctx);
 }
 
+/* A good answer holds from when it was found, and not before: the list is
+ * not issued yet, an hour ago. */
+static void
+test_ours_clock(void **state)
+{
+	static const time_t shifts[] = { 0, -3600, 0 };
+	SMFICTX *ctx;
+	size_t i;
+
+	(void)state;
+	use_conf("crl", "", "");
+	for (i = 0; i < 3; i++) {
+		shift = shifts[i];
+		ctx = session("192.0.2.7", BUDI);
+		assert_int_equal(submit(ctx, PLAIN, 0), SMFIS_CONTINUE);
+		expect_seen("result=signed");
+		if (shift == 0)
+			expect_top(ctx, "ours", "verified", "pass");
+		else
+			expect_top(ctx, "an hour ago", "unknown",
+			    "temperror");
+		fake_free(ctx);
+	}
+}
+
 /* MTA-10: several messages, and aborts between them, on one connection. */
 static void
 test_aborts(void **state)
@@ -774,6 +812,7 @@ main(void)
 		cmocka_unit_test(test_spoof_later),
 		cmocka_unit_test(test_observe),
 		cmocka_unit_test(test_ours),
+		cmocka_unit_test(test_ours_clock),
 		cmocka_unit_test(test_aborts),
 		cmocka_unit_test(test_no_trust),
 		cmocka_unit_test(test_followed),

@@ -105,11 +105,13 @@ make_recipients(void)
 	return recipients_new(sources, 2);
 }
 
+static time_t shift;		/* of the time of day */
+
 static struct recipient_settings
 settings(void)
 {
 	return (struct recipient_settings){ .trust = trust->trust,
-	    .generation = trust->generation, .now = time(NULL),
+	    .generation = trust->generation, .now = time(NULL) + shift,
 	    .crl_soft_fail = true };
 }
 
@@ -260,6 +262,44 @@ test_memory(void **state)
 	recipients_free(recipients);
 }
 
+/* What was found by one time of day is not used by another. */
+static void
+test_clock_steps(void **state)
+{
+	static const struct {
+		const char	*what;
+		time_t		 step;
+		bool		 good;
+	} steps[] = {
+		{ "now", 0, true },
+		{ "past its end", 3 * 365 * 86400L, false },
+		{ "back", 0, true },
+		{ "before its begin", -3 * 365 * 86400L, false },
+		{ "back", 0, true },
+		{ "a year later, still valid", 365 * 86400L, true },
+	};
+	struct recipients *recipients = make_recipients();
+	struct smime_error err = { "" };
+	struct recipient_settings how;
+	struct found_recipient found;
+	size_t i;
+
+	(void)state;
+	partners_empty();
+	put(HAKIM, "a.pem", "hakim");
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		shift = steps[i].step;
+		how = settings();
+		assert_int_equal(recipients_find(recipients, conf, &how,
+		    HAKIM, &found, &err), 0);
+		if ((found.cert != NULL) != steps[i].good)
+			fail_msg("%s: %d", steps[i].what, found.problem);
+		found_recipient_clear(&found);
+	}
+	shift = 0;
+	recipients_free(recipients);
+}
+
 /* ------------------------------------------------------------ a message --- */
 
 static const struct {
@@ -387,6 +427,7 @@ main(void)
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_clock_steps),
 		cmocka_unit_test(test_seal),
 		cmocka_unit_test(test_capabilities),
 	};
