@@ -19,12 +19,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "../keys/keys.h"
 #include "import.h"
 
 #define ANSWER_MAX	(1024 * 1024)
@@ -110,11 +110,11 @@ static int
 hear(int fd, unsigned char *buf, size_t *len, struct smime_error *err)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	time_t until = time(NULL) + WAIT_MAX;
+	int64_t until = steady_ms() + WAIT_MAX * 1000;
 	ssize_t n;
 
 	for (*len = 0; *len < ANSWER_MAX; *len += (size_t)n) {
-		if (time(NULL) > until)
+		if (steady_ms() > until)
 			return smime_error_setx(err, "reading it takes too "
 			    "long");
 		n = 0;

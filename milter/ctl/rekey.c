@@ -38,7 +38,7 @@ struct rekey {
 	struct folder	 top;
 	struct phrases	 phrases;
 	size_t		 changed, already, owned, plain, failed;
-	time_t		 shown;
+	int64_t		 shown;		/* ms */
 };
 
 /* ------------------------------------------------------ the key process --- */
@@ -90,9 +90,10 @@ tell_first(struct rekey *rekey)
 static void
 progress(struct rekey *rekey, size_t done, size_t total)
 {
-	time_t now = time(NULL);
+	int64_t now = steady_ms();
 
-	if (now - rekey->shown < (isatty(STDERR_FILENO) ? 1 : PROGRESS_EVERY))
+	if (now - rekey->shown < 1000 * (isatty(STDERR_FILENO) ? 1 :
+	    PROGRESS_EVERY))
 		return;
 	rekey->shown = now;
 	fprintf(stderr, isatty(STDERR_FILENO) ? "\r%zu of %zu mailboxes" :
@@ -229,7 +230,7 @@ change_all(struct rekey *rekey)
 		return ctl_error(EX_NOINPUT, "%s", err.text);
 	while (names[total] != NULL)
 		total++;
-	rekey->shown = time(NULL);
+	rekey->shown = steady_ms();
 	for (i = 0; i < total; i++) {
 		change_mailbox(rekey, names[i]);
 		progress(rekey, i + 1, total);
