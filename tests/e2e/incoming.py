@@ -27,14 +27,19 @@ def setup(site, **verify):
     site.alien = site.certificate(HAKIM, "p256", "otherroot")
     site.revoked = site.certificate(HAKIM, "p256")
     site.make_pki("revoke", site.revoked)
-    rig.make_directory(site.path("crl"))
-    for name in ("root", "issuing"):
-        rig.write(site.path("crl", name + ".pem"), rig.read(
-            os.path.join(site.pki, name + ".crl.pem")))
+    publish(site)
     site.settings["verify"] = dict(enabled=True, crl_dir=site.path("crl"),
                                    **verify)
     site.write_conf()
     site.xclient = True         # whether the mail server knows XCLIENT
+
+
+def publish(site):
+    """The lists as they are now."""
+    rig.make_directory(site.path("crl"))
+    for name in ("root", "issuing"):
+        rig.write(site.path("crl", name + ".pem"), rig.read(
+            os.path.join(site.pki, name + ".crl.pem")))
 
 
 # ---------------------------------------------------------------- the mails

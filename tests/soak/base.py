@@ -37,6 +37,8 @@ SIZES = {
     "memory warm-up": (6000, 1500),
     "memory messages": (20000, 2000),
     "secret messages": (2000, 200),
+    "clock rounds": (20, 1),
+    "clock messages": (10000, 400),
 }
 # Growth that is no leak: in 2,000 messages the heaps have not settled yet.
 full = False
@@ -196,9 +198,10 @@ def check_directory(batch, anchor, directory):
 class Load:
     """The load client of the bench, in the background."""
 
-    def __init__(self, site, files, connections, each, out=None):
+    def __init__(self, site, files, connections, each, out=None,
+                 daemon="MUATAN"):
         argv = [tool("load"), "-c", str(connections), "-m", str(each), "-x",
-                "-l", "", "-d", "MUATAN"]
+                "-l", "", "-d", daemon]
         if out:
             rig.make_directory(out)
             argv += ["-o", out]

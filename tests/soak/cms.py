@@ -42,6 +42,8 @@ _emails = _function("X509_get1_email", _P, _P)
 _emails_free = _function("X509_email_free", None, _P)
 _store_new = _function("X509_STORE_new", _P)
 _store_load = _function("X509_STORE_load_file", _I, _P, _B)
+_store_param = _function("X509_STORE_get0_param", _P, _P)
+_param_time = _function("X509_VERIFY_PARAM_set_time", None, _P, _L)
 _store_free = _function("X509_STORE_free", None, _P)
 _error_get = _function("ERR_get_error", ctypes.c_ulong)
 _error_text = _function("ERR_error_string_n", None, ctypes.c_ulong, _B,
@@ -62,10 +64,13 @@ def _reason():
 
 
 class Verifier:
-    """Trusts one root. Only the certificates inside a signature help."""
+    """Trusts one root. Only the certificates inside a signature help. at is
+    the time to judge by, now without it."""
 
-    def __init__(self, anchor):
+    def __init__(self, anchor, at=None):
         self.store = _store_new()
+        if at is not None:
+            _param_time(_store_param(self.store), at)
         if _store_load(self.store, anchor.encode()) != 1:
             raise Refused(_reason())
 

@@ -19,6 +19,7 @@ import space                                            # noqa: F401
 import logs                                             # noqa: F401
 import memory                                           # noqa: F401
 import clients                                          # noqa: F401
+import clock                                            # noqa: F401
 
 
 def setup(site):
