@@ -57,12 +57,17 @@ clean:
 need = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
 	$(error $(1) is missing: install $(2), or run "make demo" as root))
 
+miss = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
+	$(info $(1) is missing: $(2)))
+
 ifeq ($(filter clean uninstall demo check bench soak lint,$(MAKECMDGOALS)),)
 $(call need,libcrypto,libssl-dev)
 $(call need,libconfig,libconfig-dev)
 ifeq ($(wildcard /usr/include/libmilter/mfapi.h /usr/local/include/libmilter/mfapi.h),)
 $(error libmilter is missing: install libmilter-dev, or run "make demo" as root)
 endif
+$(call miss,libseccomp,processes keep system calls that they do not need)
+$(call miss,libcurl,no message can be sent apart (submit.server))
 endif
 
 CRYPTO_CFLAGS	:= $(shell $(PKG_CONFIG) --cflags libcrypto 2>/dev/null)
@@ -72,6 +77,8 @@ CONFIG_LIBS	:= $(shell $(PKG_CONFIG) --libs libconfig 2>/dev/null)
 SECCOMP_LIBS	:= $(shell $(PKG_CONFIG) --libs libseccomp 2>/dev/null)
 SECCOMP_CFLAGS	:= $(if $(SECCOMP_LIBS),-DHAVE_SECCOMP $(shell \
 		   $(PKG_CONFIG) --cflags libseccomp))
+CURL_CFLAGS	:= $(shell $(PKG_CONFIG) --exists libcurl 2>/dev/null && \
+		   echo -DHAVE_CURL && $(PKG_CONFIG) --cflags libcurl)
 CMOCKA_CFLAGS	= $(shell $(PKG_CONFIG) --cflags cmocka 2>/dev/null)
 CMOCKA_LIBS	= $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 MILTER_LIBS	?= -lmilter
@@ -88,7 +95,7 @@ S_FLAGS		:= $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
 ALL_CFLAGS	= -std=c11 -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED \
 		  -DSAMPUL_SYSCONFDIR='"$(SYSCONFDIR)"' \
 		  $(WARN) $(HARDEN) $(CRYPTO_CFLAGS) $(CONFIG_CFLAGS) \
-		  $(SECCOMP_CFLAGS) $(if $(CAGE),-DSAMPUL_NO_CAGE) \
+		  $(SECCOMP_CFLAGS) $(CURL_CFLAGS) $(if $(CAGE),-DSAMPUL_NO_CAGE) \
 		  $(CPPFLAGS) $(CFLAGS) $(S_FLAGS)
 ALL_LDFLAGS	= $(HARDEN_LD) $(LDFLAGS) $(S_FLAGS)
 

@@ -165,6 +165,13 @@ check_whole(const struct conf *conf, struct smime_error *err)
 		return smime_error_setx(err, "%s: token_user: must be another "
 		    "user than user and key_user: a token's module is kept "
 		    "from mail and from keys in files", conf->file);
+	if (conf->submit_server[0] != '\0' && conf->submit_user[0] != '\0' &&
+	    (strcmp(conf->submit_user, conf->user) == 0 ||
+	    strcmp(conf->submit_user, conf->key_user) == 0 ||
+	    strcmp(conf->submit_user, conf->token_user) == 0))
+		return smime_error_setx(err, "%s: submit.user: must be "
+		    "another user than user, key_user and token_user: it is "
+		    "the one that may connect", conf->file);
 	return 0;
 }
 

@@ -65,6 +65,8 @@ check_users(struct checker *checker)
 		check_user(checker, "key_user", conf->key_user);
 		if (conf->token_module[0] != '\0')
 			check_user(checker, "token_user", conf->token_user);
+		if (conf->submit_server[0] != '\0')
+			check_user(checker, "submit.user", conf->submit_user);
 	}
 	if (conf->socket_group[0] != '\0' &&
 	    getgrnam(conf->socket_group) == NULL)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "submit.h"
 
 #define STRING_MAX	255
 #define PATH_LENGTH_MAX	1023
@@ -226,6 +227,23 @@ check_agency_group(struct conf_reader *reader, config_setting_t *at,
 	return 0;
 }
 
+static int
+check_submit_server(struct conf_reader *reader, config_setting_t *at,
+    char **value)
+{
+	const char *wrong;
+
+	if ((*value)[0] == '\0')
+		return 0;
+	if (!smtp_is_built())
+		return conf_fail(reader, at, "this build cannot submit "
+		    "messages: libcurl was missing; build it again with "
+		    "libcurl4-openssl-dev");
+	wrong = submit_read_server(*value, NULL);
+	return wrong == NULL ? 0 : conf_fail(reader, at, "\"%s\": %s", *value,
+	    wrong);
+}
+
 /* -------------------------------------------------------------- table --- */
 
 #define AT(field)	offsetof(struct conf, field)
@@ -391,6 +409,15 @@ const struct setting conf_settings[] = {
     NULL, check_label, NULL, NULL, false, false },
 { "encryption", "remove_tag", SETTING_BOOL, AT(remove_tag), "false", 0, 0,
     NONE, false, false },
+
+{ "submit", "server", SETTING_STRING, AT(submit_server), "", 0, 64, NULL,
+    check_submit_server, NULL, NULL, false, false },
+{ "submit", "timeout", SETTING_SECONDS, AT(submit_timeout), "60",
+    1, 600, NONE, false, false },
+{ "submit", "user", SETTING_STRING, AT(submit_user), "sampul-submit", 0, 64,
+    NONE, true, false },
+{ "submit", "threads", SETTING_NUMBER, AT(submit_threads), "8",
+    1, 64, NONE, true, false },
 
 { "audit", "file", SETTING_PATH, AT(audit_file),
     "/var/log/sampul/audit.log", 0, PATH_LENGTH_MAX, NONE, false, false },

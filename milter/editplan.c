@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "milter.h"
+#include "submit.h"
 
 #define RESULTS_HEADER	"Authentication-Results"
 
@@ -80,6 +80,9 @@ removals_field(struct removals *removals, const struct conf *conf,
 		return remember(removals, RESULTS_HEADER, removals->seen[1],
 		    false, err);
 	}
+	if (header_is(field, MARK_FIELD))
+		return remember(removals, MARK_FIELD, ++removals->seen[3],
+		    false, err);
 	if (conf->skip_header[0] != '\0' &&
 	    header_is(field, conf->skip_header))
 		return remember(removals, conf->skip_header,
@@ -91,6 +94,17 @@ bool
 removals_any(const struct removals *removals, bool outgoing)
 {
 	return outgoing ? removals->count > 0 : removals->forged > 0;
+}
+
+void
+removals_only(struct removals *removals, const char *name)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < removals->count; i++)
+		if (strcmp(removals->items[i].name, name) == 0)
+			removals->items[kept++] = removals->items[i];
+	removals->count = removals->forged = kept;
 }
 
 void

@@ -8,6 +8,7 @@
  */
 #include <arpa/inet.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,6 +236,9 @@ work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 	if (message->plan.action == PLAN_SIGN)
 		return sign(session, &result, out);
 	outcome_from_plan(&message->plan, out);
+	if (message->ours_again)
+		(void)snprintf(out->detail, sizeof(out->detail),
+		    "a message of our own, by its mark");
 	say_missing(message, out);
 	if (message->receive != NULL)
 		receive_finish(session);
@@ -338,7 +342,8 @@ observe(struct session *session, SMFICTX *ctx, const struct outcome *outcome)
 	if (message->removals.forged > 0 && (message->failed ||
 	    remove_forged(session, ctx) == -1))
 		return SMFIS_TEMPFAIL;
-	if (message->plan.action == PLAN_NOT_OURS && message->receive == NULL)
+	if (message->ours_again || (message->receive == NULL &&
+	    message->plan.action == PLAN_NOT_OURS))
 		return SMFIS_CONTINUE;
 	fill_report(session, outcome, "", 0, &report);
 	report_header(&report, value, sizeof(value));

@@ -10,12 +10,18 @@
 
 #include "supervise.h"
 
-enum { KIND_TOKENS, KIND_KEYS, KIND_MAIL };
+enum { KIND_TOKENS, KIND_KEYS, KIND_SUBMIT, KIND_MAIL };
 
 static bool
 has_tokens(const struct conf *conf)
 {
 	return conf->token_module[0] != '\0';
+}
+
+static bool
+has_submissions(const struct conf *conf)
+{
+	return conf->submit_server[0] != '\0';
 }
 
 const struct kind kinds[] = {
@@ -27,6 +33,10 @@ const struct kind kinds[] = {
 		.name = "key process", .pid_word = "key_pid",
 		.ident = "sampul-milter/keys", .comm = "sampul-keys",
 		.run = key_process },
+	[KIND_SUBMIT] = {
+		.name = "submit process", .pid_word = "submit_pid",
+		.ident = "sampul-milter/submit", .comm = "sampul-submit",
+		.is_wanted = has_submissions, .run = submit_process },
 	[KIND_MAIL] = {
 		.name = "mail process", .pid_word = "mail_pid",
 		.ident = "sampul-milter/mail", .comm = "sampul-mail",
@@ -55,10 +65,18 @@ token_channels(const struct conf *conf)
 	return sign_channels(conf) + 1;
 }
 
+static size_t
+submit_channels(const struct conf *conf)
+{
+	return conf->submit_threads;
+}
+
 const struct joint joints[] = {
 	[JOINT_SIGN] = { .server = KIND_KEYS, .client = KIND_MAIL,
 	    .count = sign_channels },
 	[JOINT_TOKENS] = { .server = KIND_TOKENS, .client = KIND_KEYS,
 	    .count = token_channels },
+	[JOINT_SUBMIT] = { .server = KIND_SUBMIT, .client = KIND_MAIL,
+	    .count = submit_channels },
 };
 const unsigned joint_count = sizeof(joints) / sizeof(joints[0]);

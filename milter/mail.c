@@ -242,11 +242,16 @@ service_init(struct service *service, const struct conf *conf,
 	service->ours = ours_new();
 	service->recipients = make_recipients(service->channels);
 	service->trusted = truststore_new(read_trust(conf));
+	service->marks = marks_new();
+	if (channels[JOINT_SUBMIT].count > 0 &&
+	    (service->submit = submit_pool_new(channels[JOINT_SUBMIT].fds,
+	    channels[JOINT_SUBMIT].count)) == NULL)
+		return smime_error_setx(err, "out of memory");
 	service->broken = channels_broken;
 	if (service->channels == NULL || service->checks == NULL ||
 	    service->hints == NULL || service->verified == NULL ||
 	    service->ours == NULL || service->trusted == NULL ||
-	    service->recipients == NULL)
+	    service->recipients == NULL || service->marks == NULL)
 		return smime_error_setx(err, "out of memory");
 	return 0;
 }

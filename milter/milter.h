@@ -248,6 +248,12 @@ struct conf {
 	struct string_list	 subject_tags;	/* likewise, in Subject */
 	bool			 remove_tag;	/* such a one, when sent */
 
+	/* submit */
+	char			*submit_server;	/* "127.0.0.1:10027"; "" none */
+	unsigned		 submit_timeout; /* seconds, for one message */
+	char			*submit_user;	/* of the submit process */
+	unsigned		 submit_threads;
+
 	/* audit */
 	char			*audit_file;	/* "" syslog only */
 
@@ -545,7 +551,7 @@ bool	 channel_pool_worn(struct channel_pool *pool);
 
 enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_MAIL, SANDBOX_KEYS,
 	SANDBOX_APART,		/* a child that reads one file's octets */
-	SANDBOX_TOKENS,
+	SANDBOX_TOKENS, SANDBOX_SUBMIT,
 	SANDBOX_WORKER,		/* which loads a token module */
 	SANDBOX_WORKER_NETWORK,	/* the same, for a module that connects */
 	SANDBOX_ROLES };
@@ -602,7 +608,8 @@ int	 supervise(struct conf *conf, const char *file, bool foreground);
  */
 enum joint_name {
 	JOINT_SIGN,		/* the mail process asks the key process */
-	JOINT_TOKENS		/* the key process asks the token process */
+	JOINT_TOKENS,		/* the key process asks the token process */
+	JOINT_SUBMIT		/* the mail process asks the submit process */
 };
 
 /* One side's ends of a joint; none when the other kind is not wanted. */
@@ -623,6 +630,8 @@ int	 key_process(struct conf *conf, int control,
 	    const struct channels *channels);	/* keys/keyd.c */
 int	 token_process(struct conf *conf, int control,
 	    const struct channels *channels);	/* keys/tokend.c */
+int	 submit_process(struct conf *conf, int control,
+	    const struct channels *channels);	/* submitd.c */
 
 /*
  * A thread of the child that reads configuration texts from control and calls
@@ -889,7 +898,7 @@ struct removals {
 	size_t			 count;
 	size_t			 allocated;
 	size_t			 forged;	/* without outgoing_only */
-	unsigned		 seen[3];	/* fields met of each name */
+	unsigned		 seen[4];	/* fields met of each name */
 };
 #define REMOVALS_MAX	16384
 
@@ -898,6 +907,9 @@ struct removals {
 int	 removals_field(struct removals *removals, const struct conf *conf,
 	    const struct header_field *field, struct smime_error *err);
 bool	 removals_any(const struct removals *removals, bool outgoing);
+/* For a message that is otherwise left as it is: only the fields of one name
+ * go (MARK_FIELD). */
+void	 removals_only(struct removals *removals, const char *name);
 void	 removals_clear(struct removals *removals);
 
 enum edit_action {

@@ -28,7 +28,8 @@
 enum {
 	K = 1 << SANDBOX_KEYS,
 	M = 1 << SANDBOX_MAIL,
-	A = 1 << SANDBOX_APART
+	A = 1 << SANDBOX_APART,
+	S = 1 << SANDBOX_SUBMIT
 };
 
 /* What an argument must be; see limited(). */
@@ -38,7 +39,8 @@ enum limit {
 	PLAIN_OPEN,	/* to read, to append, or a new file of our own */
 	NO_CODE,	/* memory that is never executed */
 	A_THREAD,	/* not a process */
-	PLAIN_FCNTL	/* nothing that undoes O_APPEND, nothing on others */
+	PLAIN_FCNTL,	/* nothing that undoes O_APPEND, nothing on others */
+	TCP_SOCKET	/* of the internet, for a stream */
 };
 
 struct call {
@@ -51,27 +53,36 @@ struct call {
 /* The key process: 25 at most, once it serves. */
 static const struct call allowed[] = {
 	/* over the descriptors that are there */
-	{ "recvfrom", NULL, K | M, ANY },
-	{ "sendto", NULL, K | M, TO_PEER },
-	{ "read", NULL, K | M | A, ANY },
-	{ "write", NULL, K | M | A, ANY },
-	{ "close", NULL, K | M | A, ANY },
-	{ "fcntl", NULL, K | M, PLAIN_FCNTL },
-	{ "poll", "ppoll", K | M, ANY },
+	{ "recvfrom", NULL, K | M | S, ANY },
+	{ "sendto", NULL, K | M | S, TO_PEER },
+	{ "read", NULL, K | M | A | S, ANY },
+	{ "write", NULL, K | M | A | S, ANY },
+	{ "close", NULL, K | M | A | S, ANY },
+	{ "fcntl", NULL, K | M | S, PLAIN_FCNTL },
+	{ "poll", "ppoll", K | M | S, ANY },
 	{ "accept4", NULL, K | M, ANY },
-	{ "getsockopt", NULL, K | M, ANY },
+	{ "getsockopt", NULL, K | M | S, ANY },
 	{ "writev", NULL, M, ANY },
-	{ "setsockopt", NULL, M, ANY },
+	{ "setsockopt", NULL, M | S, ANY },
+	/* a message for the submit process, as a descriptor */
+	{ "sendmsg", NULL, M, ANY },
+	{ "recvmsg", NULL, S, ANY },
+	{ "socket", NULL, S, TCP_SOCKET },
+	{ "connect", NULL, S, ANY },
+	{ "shutdown", NULL, S, ANY },
+	{ "getsockname", NULL, S, ANY },
+	{ "getpeername", NULL, S, ANY },
+	{ "socketpair", NULL, S, ANY },
 	{ "dup3", NULL, M, ANY },
 	{ "pipe2", NULL, M, ANY },
 	{ "statx", NULL, M, ANY },
 	/* files; an older C library has fstat, as have those from 2.39 on */
 	{ "openat", NULL, K | M, PLAIN_OPEN },
-	{ "newfstatat", NULL, K | M, ANY },
-	{ "fstat", NULL, K | M, ANY },
+	{ "newfstatat", NULL, K | M | S, ANY },
+	{ "fstat", NULL, K | M | S, ANY },
 	{ "readlink", "readlinkat", K | M, ANY },
 	{ "getdents64", NULL, K | M, ANY },
-	{ "pread64", NULL, M, ANY },
+	{ "pread64", NULL, M | S, ANY },
 	{ "pwrite64", NULL, M, ANY },
 	{ "lseek", NULL, M, ANY },
 	{ "ftruncate", NULL, M, ANY },
@@ -79,26 +90,26 @@ static const struct call allowed[] = {
 	{ "rename", "renameat", M, ANY },	/* harvest.c */
 	{ "fsync", NULL, M, ANY },
 	/* memory */
-	{ "mmap", NULL, K | M | A, NO_CODE },
-	{ "mprotect", NULL, K | M | A, NO_CODE },
-	{ "munmap", NULL, K | M | A, ANY },
+	{ "mmap", NULL, K | M | A | S, NO_CODE },
+	{ "mprotect", NULL, K | M | A | S, NO_CODE },
+	{ "munmap", NULL, K | M | A | S, ANY },
 	/* the C library does not notice that this one fails */
-	{ "brk", NULL, K | M | A, ANY },
-	{ "madvise", NULL, M | A, ANY },
-	{ "mremap", NULL, M | A, ANY },
+	{ "brk", NULL, K | M | A | S, ANY },
+	{ "madvise", NULL, M | A | S, ANY },
+	{ "mremap", NULL, M | A | S, ANY },
 	/* threads; libmilter has one for each connection */
-	{ "futex", NULL, K | M | A, ANY },
-	{ "exit", NULL, K | M, ANY },
+	{ "futex", NULL, K | M | A | S, ANY },
+	{ "exit", NULL, K | M | S, ANY },
 	{ "clone", NULL, M, A_THREAD },
 	{ "set_robust_list", NULL, M, ANY },
 	{ "rseq", NULL, M, ANY },
 	{ "sched_yield", NULL, M, ANY },
 	/* the rest */
-	{ "exit_group", NULL, K | M | A, ANY },
-	{ "rt_sigprocmask", NULL, K | M | A, ANY },
-	{ "restart_syscall", NULL, K | M | A, ANY },
-	{ "clock_gettime", NULL, K | M | A, ANY },
-	{ "getrandom", NULL, K | M | A, ANY },
+	{ "exit_group", NULL, K | M | A | S, ANY },
+	{ "rt_sigprocmask", NULL, K | M | A | S, ANY },
+	{ "restart_syscall", NULL, K | M | A | S, ANY },
+	{ "clock_gettime", NULL, K | M | A | S, ANY },
+	{ "getrandom", NULL, K | M | A | S, ANY },
 	{ "rt_sigaction", NULL, M, ANY },
 	{ "rt_sigreturn", NULL, M, ANY },
 	{ "rt_sigtimedwait", NULL, M, ANY },
@@ -175,8 +186,9 @@ allow_fcntl(scmp_filter_ctx ctx, int number, enum sandbox_role role)
 		int		command;
 		unsigned	roles;
 	} commands[] = {
-		{ F_GETFD, M | K }, { F_SETFD, M | K }, { F_GETFL, M | K },
-		{ F_DUPFD_CLOEXEC, M | K }, { F_SETFL, M }
+		{ F_GETFD, M | K | S }, { F_SETFD, M | K | S },
+		{ F_GETFL, M | K | S }, { F_DUPFD_CLOEXEC, M | K },
+		{ F_SETFL, M | S }
 	};
 	size_t i;
 	int rc = 0;
@@ -203,6 +215,19 @@ allow_send(scmp_filter_ctx ctx, int number)
 }
 
 static int
+allow_socket(scmp_filter_ctx ctx, int number)
+{
+	const scmp_datum_t type = ~(scmp_datum_t)(SOCK_CLOEXEC |
+	    SOCK_NONBLOCK);
+	int rc;
+
+	rc = ALLOW(2, IS(0, AF_INET), MASKED(1, type, SOCK_STREAM));
+	if (rc == 0)
+		rc = ALLOW(2, IS(0, AF_INET6), MASKED(1, type, SOCK_STREAM));
+	return rc;
+}
+
+static int
 allow(scmp_filter_ctx ctx, const struct call *call, enum sandbox_role role)
 {
 	int number = number_of(call);
@@ -220,6 +245,8 @@ allow(scmp_filter_ctx ctx, const struct call *call, enum sandbox_role role)
 		return ALLOW(1, MASKED(2, PROT_EXEC, 0));
 	case A_THREAD:
 		return ALLOW(1, MASKED(0, CLONE_THREAD, CLONE_THREAD));
+	case TCP_SOCKET:
+		return allow_socket(ctx, number);
 	case ANY:
 		break;
 	}
@@ -259,7 +286,7 @@ static bool
 has_list(enum sandbox_role role)
 {
 	return role == SANDBOX_MAIL || role == SANDBOX_KEYS ||
-	    role == SANDBOX_APART;
+	    role == SANDBOX_APART || role == SANDBOX_SUBMIT;
 }
 
 static int

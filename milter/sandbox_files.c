@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "sandbox.h"
+#include "submit.h"
 
 /* As in linux/landlock.h and asm/unistd.h; the same on all of Debian's
  * machines. */
@@ -32,6 +33,7 @@
 #define NR_RESTRICT_SELF	446
 #define ASK_VERSION		1U
 #define RULE_PATH		1
+#define RULE_PORT		2
 
 struct ruleset {
 	uint64_t	 files;
@@ -49,6 +51,11 @@ struct path_rule {
 	int32_t		 fd;
 } __attribute__((packed));
 
+struct port_rule {
+	uint64_t	 allowed;
+	uint64_t	 port;
+};
+
 #define WRITE_FILE	(1ULL << 1)
 #define READ_FILE	(1ULL << 2)
 #define READ_DIR	(1ULL << 3)
@@ -59,6 +66,7 @@ struct path_rule {
 #define TRUNCATE	(1ULL << 14)	/* version 3 */
 #define IOCTL_DEVICE	(1ULL << 15)	/* version 5 */
 #define NET_BOTH	3ULL		/* TCP: bind and connect */
+#define NET_CONNECT	2ULL
 #define SCOPE_BOTH	3ULL		/* abstract sockets, signals */
 #define FOR_FILES	(WRITE_FILE | READ_FILE)
 
@@ -91,9 +99,11 @@ static const struct place {
 	    { [SANDBOX_KEYS] = READ, [SANDBOX_MAIL] = READ } },
 	{ AT(pins_file), true, false, { [SANDBOX_MAIL] = READ } },
 	{ AT(spool_dir), false, false, { [SANDBOX_MAIL] = SPOOL } },
-	/* nobody's, but read before the rights are given up */
+	/* nobody's, but read before the rights are given up, or not a file
+	 * but a port: see allow_port */
 	{ AT(token_module), false, false, { 0 } },
 	{ AT(token_pin_file), false, false, { 0 } },
+	{ AT(submit_server), false, false, { 0 } },
 #undef AT
 };
 #define PLACES	(sizeof(places) / sizeof(places[0]))
@@ -225,6 +235,22 @@ allow_places(const struct rules *rules, enum sandbox_role role,
 	return rc;
 }
 
+/* To the one port; whatever else there is on this machine stays out of reach. */
+static int
+allow_port(const struct rules *rules, const struct conf *conf,
+    struct smime_error *err)
+{
+	struct port_rule rule = { .allowed = NET_CONNECT };
+	unsigned port = 0;
+
+	if (submit_read_server(conf->submit_server, &port) != NULL)
+		return smime_error_setx(err, "submit.server is no server");
+	rule.port = port;
+	if (syscall(NR_ADD_RULE, rules->fd, RULE_PORT, &rule, 0U) == -1)
+		return smime_error_set(err, "Landlock: port %u", port);
+	return 0;
+}
+
 int
 files_close(enum sandbox_role role, const struct conf *conf,
     struct smime_error *err)
@@ -250,6 +276,9 @@ files_close(enum sandbox_role role, const struct conf *conf,
 	if (rules.fd == -1)
 		return smime_error_set(err, "Landlock");
 	if (conf != NULL && allow_places(&rules, role, conf, err) == -1)
+		goto out;
+	if (role == SANDBOX_SUBMIT && attr.net != 0 &&
+	    allow_port(&rules, conf, err) == -1)
 		goto out;
 	if (syscall(NR_RESTRICT_SELF, rules.fd, 0U) == -1) {
 		smime_error_set(err, "Landlock");

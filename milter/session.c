@@ -199,13 +199,26 @@ message_recipient(struct session *session, const char *address)
 
 /* -------------------------------------------------------------- header --- */
 
+/* Where submissions come from; a message without a client is somebody else's. */
+static bool
+comes_from_here(const struct session *session)
+{
+	return session->has_client && origin_is_local_client(
+	    (const struct sockaddr *)(const void *)&session->client);
+}
+
 /*
  * Forged results are looked for in every field, also where the header is too
  * long to be kept (HDR-12, MTA-37).
  */
 static int
-look_at_field(struct message *message, const struct header_field *field)
+look_at_field(struct session *session, const struct header_field *field)
 {
+	struct message *message = &session->message;
+
+	if (header_is(field, MARK_FIELD) && comes_from_here(session) &&
+	    marks_take(session->service->marks, field->value))
+		message->ours_again = true;
 	if (removals_field(&message->removals, message->conf, field,
 	    &message->err) == -1)
 		return -1;
@@ -245,7 +258,7 @@ message_field(struct session *session, const char *name, const char *value)
 	field.name_len = strlen(name);
 	field.value = (char *)(uintptr_t)value;
 	field.value_len = len;
-	if (look_at_field(message, &field) == -1)
+	if (look_at_field(session, &field) == -1)
 		message_fault(session);
 	free(spaced);
 }
@@ -375,6 +388,18 @@ is_done(const struct message *message)
 	return !removals_any(&message->removals, outgoing && !observe);
 }
 
+/*
+ * A message that we have just submitted ourselves: all was done to it that is
+ * to be done, and its body is not wanted. The mark goes at the end.
+ */
+static void
+pass_again(struct message *message)
+{
+	memset(&message->plan, 0, sizeof(message->plan));
+	message->plan.action = PLAN_PASS;
+	removals_only(&message->removals, MARK_FIELD);
+}
+
 enum session_answer
 message_header_end(struct session *session, const char *queue_id)
 {
@@ -385,6 +410,10 @@ message_header_end(struct session *session, const char *queue_id)
 	message_queue_id(session, queue_id);
 	if (message->failed || message->conf == NULL)
 		return SESSION_GO_ON;
+	if (message->ours_again) {
+		pass_again(message);
+		return SESSION_GO_ON;
+	}
 	message_facts(session, &facts);
 	message_decide(session, &facts);
 	if (message_seal(session) == -1) {

@@ -18,6 +18,7 @@
 
 #include "encryption.h"
 #include "incoming.h"
+#include "submit.h"
 
 #define LOGIN_MAX	512
 #define DAEMON_MAX	256
@@ -31,6 +32,8 @@ struct service {
 	struct verify_cache	*verified;	/* nothing is then said to be */
 	struct ours		*ours;		/* verified */
 	struct recipients	*recipients;	/* to encrypt to */
+	struct submit_pool	*submit;	/* NULL: no submit.server */
+	struct marks		*marks;		/* what we are submitting */
 	void			(*broken)(void); /* half the channels are gone */
 	atomic_uint		 active;	/* messages begun, not ended:
 						 * a stop waits for them */
@@ -52,6 +55,7 @@ struct message {
 	struct header_list	 header;
 	struct removals		 removals;
 	bool			 header_over;	/* more than max_header */
+	bool			 ours_again;	/* bears a mark of ours */
 
 	struct plan		 plan;
 	struct receive		*receive;	/* NULL: nothing is verified */

@@ -81,6 +81,8 @@ only "only sandbox_calls.c knows libseccomp" '#include <seccomp.h>' \
     milter/sandbox_calls.c
 only "only sandbox_files.c knows Landlock" '\bsyscall\(NR_' \
     milter/sandbox_files.c
+only "only submit_smtp.c knows libcurl" '#include <curl/curl.h>' \
+    milter/submit_smtp.c
 nothing "no message is thrown away (MTA-55)" grep -nw SMFIS_DISCARD \
     -r smime milter
 nothing "no function that cannot be used safely" grep -nwE \
