@@ -39,18 +39,22 @@
 #define FILE_CERTS_MAX	16
 #define CLOCK_SKEW	300	/* a signer's clock may be ahead of ours */
 #define SEEN_EVERY	86400	/* a file is not rewritten for each mail */
+#define NUMBER_MAX	253402300799	/* the last second of the year 9999 */
 
 /* --------------------------------------------------------------- reading --- */
 
-/* A number behind a word at the beginning of a line; 0 without. */
+/* A number behind a word at the beginning of a line; 0 without, and for one
+ * that is neither a time nor a count. */
 static int64_t
 number_after(const char *text, const char *word)
 {
 	const char *at = strstr(text, word);
+	long long number;
 
 	if (at == NULL || (at != text && at[-1] != '\n'))
 		return 0;
-	return strtoll(at + strlen(word), NULL, 10);
+	number = strtoll(at + strlen(word), NULL, 10);
+	return number < 0 || number > NUMBER_MAX ? 0 : number;
 }
 
 void

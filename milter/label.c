@@ -177,7 +177,7 @@ label_remove_tag(struct header_list *header, const char *tag)
 {
 	struct header_field *field;
 	size_t i, len;
-	char *at, *end;
+	char *at, *end, *first;
 
 	if (header_count(header, "Subject") != 1)
 		return false;
@@ -189,6 +189,10 @@ label_remove_tag(struct header_list *header, const char *tag)
 		return false;
 	end = at + strlen(tag);
 	end += strspn(end, " \t\r\n");	/* a fold is white space too */
+	/* but a line of nothing else is forbidden (RFC 5322 3.2.2) */
+	first = field->value + (field->value[0] == ' ');
+	while (*end == '\0' && at > first && strchr(" \t\r\n", at[-1]) != NULL)
+		at--;
 	len = strlen(end);
 	memmove(at, end, len + 1);
 	header->bytes -= (size_t)(end - at);

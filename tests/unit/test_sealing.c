@@ -319,6 +319,8 @@ static const struct {
 	    "hide_subject = false;" },
 	{ "Re: [r]\r\n Rapat", " Re: Rapat", "\r\nSubject: Re: Rapat\r\n",
 	    "hide_subject = false;" },
+	{ "Rapat\r\n [R]", " Rapat", "\r\nSubject: Rapat\r\n",
+	    "hide_subject = false;" },
 	{ "[R] Rapat", " [...]", "\r\nSubject: Rapat\r\n", "" },
 	{ "[R]", " ", "\r\nSubject: \r\n", "hide_subject = false;" },
 	{ "=?UTF-8?Q?=5BR=5D?= x", " =?UTF-8?Q?=5BR=5D?= x",
