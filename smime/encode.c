@@ -9,8 +9,34 @@
 #define LINE_CHARS	76
 #define LINE_OCTETS	57	/* they make a full line */
 
-static const char alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* The alphabet by pairs: twelve bits are looked up at once. */
+#define PAIR(a, b)	{ a, b },
+#define EACH(F, a) \
+	F(a, 'A') F(a, 'B') F(a, 'C') F(a, 'D') F(a, 'E') F(a, 'F') \
+	F(a, 'G') F(a, 'H') F(a, 'I') F(a, 'J') F(a, 'K') F(a, 'L') \
+	F(a, 'M') F(a, 'N') F(a, 'O') F(a, 'P') F(a, 'Q') F(a, 'R') \
+	F(a, 'S') F(a, 'T') F(a, 'U') F(a, 'V') F(a, 'W') F(a, 'X') \
+	F(a, 'Y') F(a, 'Z') F(a, 'a') F(a, 'b') F(a, 'c') F(a, 'd') \
+	F(a, 'e') F(a, 'f') F(a, 'g') F(a, 'h') F(a, 'i') F(a, 'j') \
+	F(a, 'k') F(a, 'l') F(a, 'm') F(a, 'n') F(a, 'o') F(a, 'p') \
+	F(a, 'q') F(a, 'r') F(a, 's') F(a, 't') F(a, 'u') F(a, 'v') \
+	F(a, 'w') F(a, 'x') F(a, 'y') F(a, 'z') F(a, '0') F(a, '1') \
+	F(a, '2') F(a, '3') F(a, '4') F(a, '5') F(a, '6') F(a, '7') \
+	F(a, '8') F(a, '9') F(a, '+') F(a, '/')
+#define ROW(a)		EACH(PAIR, a)
+
+static const unsigned char pairs[4096][2] = {
+	ROW('A') ROW('B') ROW('C') ROW('D') ROW('E') ROW('F') ROW('G')
+	ROW('H') ROW('I') ROW('J') ROW('K') ROW('L') ROW('M') ROW('N')
+	ROW('O') ROW('P') ROW('Q') ROW('R') ROW('S') ROW('T') ROW('U')
+	ROW('V') ROW('W') ROW('X') ROW('Y') ROW('Z') ROW('a') ROW('b')
+	ROW('c') ROW('d') ROW('e') ROW('f') ROW('g') ROW('h') ROW('i')
+	ROW('j') ROW('k') ROW('l') ROW('m') ROW('n') ROW('o') ROW('p')
+	ROW('q') ROW('r') ROW('s') ROW('t') ROW('u') ROW('v') ROW('w')
+	ROW('x') ROW('y') ROW('z') ROW('0') ROW('1') ROW('2') ROW('3')
+	ROW('4') ROW('5') ROW('6') ROW('7') ROW('8') ROW('9') ROW('+')
+	ROW('/')
+};
 
 /* What stays of base64 text when it is wrapped anew. */
 static const unsigned char is_base64[256] = {
@@ -68,10 +94,8 @@ put_triples(unsigned char *out, const unsigned char *p, size_t triples)
 
 	for (; triples > 0; triples--, p += 3, out += 4) {
 		bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-		out[0] = (unsigned char)alphabet[bits >> 18];
-		out[1] = (unsigned char)alphabet[bits >> 12 & 63];
-		out[2] = (unsigned char)alphabet[bits >> 6 & 63];
-		out[3] = (unsigned char)alphabet[bits & 63];
+		memcpy(out, pairs[bits >> 12], 2);
+		memcpy(out + 2, pairs[bits & 4095], 2);
 	}
 	return out;
 }

@@ -11,6 +11,7 @@
  * An octet is decided upon with at most LOOKAHEAD octets in view; what cannot
  * be decided yet waits in held.
  */
+#include <endian.h>
 #include <string.h>
 
 #include "internal.h"
@@ -18,16 +19,28 @@
 #define LOOKAHEAD	8
 #define COLUMNS		75	/* and "=" makes 76 */
 
-enum { LITERAL = 1, SPACE = 2, HEX = 4 };
+enum { LITERAL = 1, SPACE = 2, HEX = 4, START = 8 };
 
-/* '=' is not literal: it has rules of its own. */
+/*
+ * '=' is not literal: it has rules of its own. START: and with nothing to be
+ * looked at when it is the first of a line.
+ */
 static const unsigned char classes[256] = {
 	['\t'] = SPACE, [' '] = SPACE,
-	['!' ... '/'] = LITERAL, ['0' ... '9'] = LITERAL | HEX,
-	[':' ... '<'] = LITERAL, ['>' ... '@'] = LITERAL,
-	['A' ... 'F'] = LITERAL | HEX, ['G' ... '`'] = LITERAL,
-	['a' ... 'f'] = LITERAL | HEX, ['g' ... '~'] = LITERAL,
+	['!' ... ','] = LITERAL | START,
+	['-' ... '.'] = LITERAL,
+	['/'] = LITERAL | START,
+	['0' ... '9'] = LITERAL | START | HEX,
+	[':' ... '<'] = LITERAL | START,
+	['>' ... '@'] = LITERAL | START,
+	['A' ... 'E'] = LITERAL | START | HEX,
+	['F'] = LITERAL | HEX,
+	['G' ... '`'] = LITERAL | START,
+	['a' ... 'f'] = LITERAL | START | HEX,
+	['g' ... '~'] = LITERAL | START,
 };
+
+static const char digits[] = "0123456789ABCDEF";
 
 static bool
 is_literal_or_space(unsigned char c)
@@ -66,7 +79,6 @@ soft_break(struct encoder *enc)
 static void
 put_hex(struct encoder *enc, unsigned char c)
 {
-	static const char digits[] = "0123456789ABCDEF";
 	char text[3] = { '=', digits[c >> 4], digits[c & 15] };
 
 	if (enc->column + 3 > COLUMNS)
@@ -167,23 +179,72 @@ step(struct encoder *enc, const unsigned char *p, size_t avail)
 	return 1;
 }
 
+/* How many of the next eight octets are ' ' to '~' without '='. */
+static size_t
+plain_ahead(const unsigned char *p)
+{
+	const uint64_t ones = 0x0101010101010101ULL, tops = ones << 7;
+	uint64_t x, y, odd;
+
+	memcpy(&x, p, sizeof(x));
+	x = le64toh(x);
+	y = x ^ ones * '=';
+	/* The lowest bit that is set is right; carries go upwards. */
+	odd = (x | (x + ones) | (x - ones * ' ') | ((y - ones) & ~y)) & tops;
+	return odd == 0 ? 8 : (size_t)__builtin_ctzll(odd) / 8;
+}
+
+/* A line end with nothing special on either side of it. */
+static bool
+is_plain_end(const unsigned char *p, size_t n, size_t avail)
+{
+	return avail - n >= 3 && n > 0 && p[n] == '\r' && p[n + 1] == '\n' &&
+	    !is_space(p[n - 1]) && (classes[p[n + 2]] & START) != 0;
+}
+
 /*
- * The common case: octets that stand for themselves inside a line. A run does
- * not end in white space, because what follows decides about that.
+ * The common case: octets that stand for themselves, octets that must not, and
+ * line ends, from inside a line on. It does not end in white space, because
+ * what follows decides about that. Returns how many octets it took.
  */
 static size_t
 run(struct encoder *enc, const unsigned char *p, size_t avail)
 {
-	size_t n = 0, max = COLUMNS - enc->column;
+	unsigned char *out = enc->out + enc->out_len;
+	unsigned char *end = out + COLUMNS - enc->column;	/* of the line */
+	unsigned char *last = enc->out + sizeof(enc->out) - COLUMNS - 2;
+	size_t n = 0, plain;
 
-	if (max > avail)
-		max = avail;
-	while (n < max && is_literal_or_space(p[n]))
-		n++;
-	while (n > 0 && is_space(p[n - 1]))
+	while (n < avail && out < end) {
+		if (end - out >= 8 && avail - n >= 8) {
+			plain = plain_ahead(p + n);
+			memcpy(out, p + n, 8);
+			out += plain;
+			n += plain;
+			if (plain == 8)
+				continue;
+		}
+		if (is_literal_or_space(p[n])) {
+			*out++ = p[n++];
+		} else if (p[n] > 0x7f && end - out >= 3) {
+			*out++ = '=';
+			*out++ = (unsigned char)digits[p[n] >> 4];
+			*out++ = (unsigned char)digits[p[n++] & 15];
+		} else if (out < last && is_plain_end(p, n, avail)) {
+			*out++ = p[n++];
+			*out++ = p[n++];
+			end = out + COLUMNS;
+			enc->soft = false;
+		} else {
+			break;
+		}
+	}
+	while (n > 0 && is_space(p[n - 1])) {
 		n--;
-	if (n > 0)
-		put(enc, p, n);
+		out--;
+	}
+	enc->out_len = (size_t)(out - enc->out);
+	enc->column = (unsigned)(COLUMNS - (end - out));
 	return n;
 }
 
