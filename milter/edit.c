@@ -98,14 +98,38 @@ struct body {
 };
 
 static int
-body_send(struct body *body)
+body_send(struct body *body, const unsigned char *buf, size_t len)
 {
-	if (smfi_replacebody(body->ctx, body->buf, (int)body->len) !=
-	    MI_SUCCESS)
+	if (smfi_replacebody(body->ctx, (unsigned char *)(uintptr_t)buf,
+	    (int)len) != MI_SUCCESS)
 		return smime_error_setx(body->err,
 		    "the MTA did not take the new body");
-	body->len = 0;
 	body->sent = true;
+	return 0;
+}
+
+static int
+body_flush(struct body *body)
+{
+	size_t len = body->len;
+
+	body->len = 0;
+	return len == 0 ? 0 : body_send(body, body->buf, len);
+}
+
+/* What comes in large pieces goes on as it is. */
+static int
+body_large(struct body *body, const unsigned char *buf, size_t len)
+{
+	size_t n;
+
+	if (body_flush(body) == -1)
+		return -1;
+	for (; len > 0; buf += n, len -= n) {
+		n = len < sizeof(body->buf) ? len : sizeof(body->buf);
+		if (body_send(body, buf, n) == -1)
+			return -1;
+	}
 	return 0;
 }
 
@@ -115,6 +139,8 @@ body_write(void *arg, const unsigned char *buf, size_t len)
 	struct body *body = arg;
 	size_t n;
 
+	if (len >= sizeof(body->buf) / 2)
+		return body_large(body, buf, len);
 	while (len > 0) {
 		n = sizeof(body->buf) - body->len;
 		if (n > len)
@@ -123,7 +149,7 @@ body_write(void *arg, const unsigned char *buf, size_t len)
 		body->len += n;
 		buf += n;
 		len -= n;
-		if (body->len == sizeof(body->buf) && body_send(body) == -1)
+		if (body->len == sizeof(body->buf) && body_flush(body) == -1)
 			return -1;
 	}
 	return 0;
@@ -143,7 +169,8 @@ edit_body(SMFICTX *ctx, struct composed *composed, struct smime_error *err)
 	body->sent = false;
 	if (composed_write(composed, body_write, body, err) == -1)
 		goto out;
-	if ((body->len > 0 || !body->sent) && body_send(body) == -1)
+	if (body_flush(body) == -1 ||
+	    (!body->sent && body_send(body, body->buf, 0) == -1))
 		goto out;
 	rc = 0;
 out:

@@ -221,34 +221,30 @@ write_memory(struct spool *spool, const unsigned char *buf, size_t len,
 }
 
 static int
+flush(struct spool *spool, struct smime_error *err)
+{
+	size_t len = spool->buffered;
+
+	spool->buffered = 0;
+	return write_out(spool, spool->buffer, len, err);
+}
+
+/* What comes in large pieces is not copied. */
+static int
 write_file(struct spool *spool, const unsigned char *buf, size_t len,
     struct smime_error *err)
 {
-	size_t n;
-
-	while (len > 0) {
-		/* A whole buffer that would only be copied goes straight. */
-		if (spool->buffered == 0 && len >= SPOOL_BUFFER) {
-			n = len - len % SPOOL_BUFFER;
-			if (write_out(spool, buf, n, err) == -1)
-				return -1;
-		} else {
-			n = SPOOL_BUFFER - spool->buffered;
-			if (n > len)
-				n = len;
-			memcpy(spool->buffer + spool->buffered, buf, n);
-			spool->buffered += n;
-		}
-		spool->size += n;
-		buf += n;
-		len -= n;
-		if (spool->buffered == SPOOL_BUFFER) {
-			if (write_out(spool, spool->buffer, SPOOL_BUFFER,
-			    err) == -1)
-				return -1;
-			spool->buffered = 0;
-		}
+	if (len > SPOOL_BUFFER - spool->buffered && flush(spool, err) == -1)
+		return -1;
+	if (len >= SPOOL_BUFFER / 2) {
+		if (flush(spool, err) == -1 ||
+		    write_out(spool, buf, len, err) == -1)
+			return -1;
+	} else {
+		memcpy(spool->buffer + spool->buffered, buf, len);
+		spool->buffered += len;
 	}
+	spool->size += len;
 	return 0;
 }
 
