@@ -6,9 +6,10 @@
  * messages need nothing: digest and spool then are what is signed.
  *
  * As soon as a change is certain the digest is given up. At the end a second
- * pass reads the spool through the same scanner and writes a second spool,
- * with the parts concerned encoded anew (rewrite.c), and digests that. Between
- * the passes only one octet for each part is kept.
+ * pass reads the spool through the same scanner, with the parts concerned
+ * encoded anew (rewrite.c), and digests that; whoever reads the entity
+ * afterwards has it encoded once more, which costs less than another file.
+ * Between the passes only one octet for each part is kept.
  *
  * Where a change is needed that may not be made, the message stays as it is
  * and fits opaque signed-data only, where nobody on its way looks inside
@@ -51,6 +52,11 @@ digest_begin(struct canon *canon, struct smime_error *err)
 	    EVP_DigestUpdate(canon->md, canon->header,
 	    canon->header_len) != 1)
 		return smime_error_crypto(err, "digesting a message");
+	checksum_begin(&canon->sum);
+	checksum_add(&canon->sum, canon->header, canon->header_len);
+	if (boundary_choose(&canon->boundary, err) == -1)
+		return -1;
+	boundary_search(&canon->boundary, canon->header, canon->header_len);
 	return 0;
 }
 
@@ -60,6 +66,8 @@ digest_update(struct canon *canon, const void *buf, size_t len,
 {
 	if (EVP_DigestUpdate(canon->md, buf, len) != 1)
 		return smime_error_crypto(err, "digesting a message");
+	checksum_add(&canon->sum, buf, len);
+	boundary_search(&canon->boundary, buf, len);
 	return 0;
 }
 
@@ -75,7 +83,7 @@ digest_end(struct canon *canon, struct smime_error *err)
 {
 	if (EVP_DigestFinal_ex(canon->md, canon->value, NULL) != 1)
 		return smime_error_crypto(err, "digesting a message");
-	canon->have_value = true;
+	canon->have_value = canon->have_sum = canon->sought = true;
 	digest_give_up(canon);
 	return 0;
 }
@@ -294,19 +302,11 @@ canon_body(struct canon *canon, const void *buf, size_t len,
 
 /* --------------------------------------------------------- second pass --- */
 
-struct second {
-	struct canon	*canon;
-	struct spool	*body;
-};
-
 static int
 second_sink(void *arg, const unsigned char *buf, size_t len)
 {
-	struct second *second = arg;
-	struct canon *canon = second->canon;
+	struct canon *canon = arg;
 
-	if (spool_write(second->body, buf, len, canon->err) == -1)
-		return -1;
 	return digest_update(canon, buf, len, canon->err);
 }
 
@@ -328,23 +328,13 @@ renew_header(struct canon *canon, unsigned plan, struct smime_error *err)
 static int
 reencode(struct canon *canon, struct smime_error *err)
 {
-	struct second second = { .canon = canon };
-
 	if (renew_header(canon, canon->plans[0], err) == -1 ||
-	    digest_begin(canon, err) == -1)
-		return -1;
-	second.body = spool_new(canon->settings.spool_dir,
-	    canon->settings.spool_memory);
-	if (second.body == NULL)
-		return smime_error_set(err, "spooling a body");
-	if (rewrite_body(&canon->settings, &canon->entity.content, canon->body,
+	    digest_begin(canon, err) == -1 ||
+	    rewrite_body(&canon->settings, &canon->entity.content, canon->body,
 	    canon->plans, canon->scan.parts, &canon->legacy, second_sink,
-	    &second, err) == -1) {
-		spool_free(second.body);
+	    canon, err) == -1)
 		return -1;
-	}
-	spool_free(canon->body);
-	canon->body = second.body;
+	canon->rewritten = true;
 	return digest_end(canon, err);
 }
 

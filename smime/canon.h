@@ -13,7 +13,10 @@ struct canon {
 	struct entity		 entity;
 	unsigned char		*header;	/* of the entity, as signed */
 	size_t			 header_len;
-	struct spool		*body;		/* likewise */
+	struct spool		*body;		/* as it came */
+	bool			 rewritten;	/* the entity's body is another,
+						 * made of it as often as it is
+						 * read (rewrite.c) */
 	uint64_t		 received;
 	bool			 failed;
 	bool			 finished;
@@ -32,6 +35,10 @@ struct canon {
 	enum smime_digest	 digest;
 	bool			 have_value;
 	unsigned char		 value[SMIME_DIGEST_MAX];
+	struct checksum		 sum;		/* of what was digested */
+	bool			 have_sum;	/* it is whole */
+	struct boundary		 boundary;	/* sought beside the digest */
+	bool			 sought;	/* in all of it */
 	struct smime_error	*err;		/* of the call that runs */
 };
 

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #include "internal.h"
 
@@ -25,8 +24,6 @@
 #define TAG_0		0xa0
 
 #define BASE64_LINE	76
-#define BOUNDARY_LEN	34	/* "=_" and 128 bits in hex */
-#define BOUNDARY_TRIES	3	/* the second is a wonder already */
 
 static const char part_header[] =
     "Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"
@@ -38,7 +35,6 @@ struct composed {
 	struct canon		*canon;		/* borrowed */
 	enum smime_form		 form;
 	enum smime_digest	 digest;
-	unsigned char		 value[SMIME_DIGEST_MAX]; /* as signed */
 	uint64_t		 entity;	/* octets */
 	struct der		 head;		/* before the entity; opaque:
 						 * in DER, not base64 */
@@ -49,69 +45,6 @@ struct composed {
 						 * head is then its header */
 	struct envelope		*envelope;
 };
-
-/* ------------------------------------------------------------ boundary --- */
-
-/* Looks for the boundary in a stream; what a border cuts is kept. */
-struct search {
-	const char	*needle;
-	unsigned char	 held[2 * BOUNDARY_LEN];
-	size_t		 held_len;
-	bool		 found;
-};
-
-static int
-search_sink(void *arg, const unsigned char *buf, size_t len)
-{
-	struct search *search = arg;
-	size_t n = len < BOUNDARY_LEN - 1 ? len : BOUNDARY_LEN - 1;
-
-	/* Across the border: what is held and the beginning of the piece. */
-	memcpy(search->held + search->held_len, buf, n);
-	search->held_len += n;
-	search->found = search->found ||
-	    memmem(search->held, search->held_len, search->needle,
-	    BOUNDARY_LEN) != NULL ||
-	    memmem(buf, len, search->needle, BOUNDARY_LEN) != NULL;
-	if (len >= BOUNDARY_LEN - 1) {
-		memcpy(search->held, buf + len - (BOUNDARY_LEN - 1),
-		    BOUNDARY_LEN - 1);
-		search->held_len = BOUNDARY_LEN - 1;
-	} else if (search->held_len > BOUNDARY_LEN - 1) {
-		n = search->held_len - (BOUNDARY_LEN - 1);
-		memmove(search->held, search->held + n, BOUNDARY_LEN - 1);
-		search->held_len = BOUNDARY_LEN - 1;
-	}
-	return 0;
-}
-
-/* RFC 2046 5.1.1; "=_" occurs in no quoted-printable or base64 (SIG-22). */
-static int
-choose_boundary(struct composed *composed, struct smime_error *err)
-{
-	struct search search;
-	unsigned char random[16];
-	size_t i;
-	int try;
-
-	for (try = 0; try < BOUNDARY_TRIES; try++) {
-		if (RAND_bytes(random, sizeof(random)) != 1)
-			return smime_error_crypto(err, "no random octets");
-		memcpy(composed->boundary, "=_", 3);
-		for (i = 0; i < sizeof(random); i++)
-			snprintf(composed->boundary + 2 + 2 * i, 3, "%02x",
-			    random[i]);
-		memset(&search, 0, sizeof(search));
-		search.needle = composed->boundary;
-		if (canon_write(composed->canon, search_sink, &search,
-		    err) != 0)
-			return -1;
-		if (!search.found)
-			return 0;
-	}
-	return smime_error_setx(err,
-	    "every boundary is found in the message");
-}
 
 /* ------------------------------------------------------------ detached --- */
 
@@ -175,7 +108,7 @@ make_detached(struct composed *composed, const unsigned char *der, size_t len,
 	char line[BOUNDARY_LEN + 8];
 	struct der head;
 
-	if (choose_boundary(composed, err) != 0)
+	if (canon_boundary(composed->canon, composed->boundary, err) != 0)
 		return -1;
 	snprintf(composed->type, sizeof(composed->type),
 	    "multipart/signed; protocol=\"application/pkcs7-signature\";\n"
@@ -247,18 +180,24 @@ make_opaque(struct composed *composed, const struct cms_signed *cms,
 
 /* -------------------------------------------------------------- public --- */
 
+/* The entity is the one that was signed (SIG-21). */
 static int
-take_digest(struct composed *composed, const struct cms_signed *cms,
+check_digest(struct composed *composed, const struct cms_signed *cms,
     struct smime_error *err)
 {
 	struct der want = algorithm_digest(composed->digest);
+	size_t size = smime_digest_size(composed->digest);
+	unsigned char value[SMIME_DIGEST_MAX];
 
 	if (!der_equal(&cms->signer_digest, &want) ||
-	    cms->message_digest.len != smime_digest_size(composed->digest))
+	    cms->message_digest.len != size)
 		return smime_error_setx(err,
 		    "the signature is by another digest algorithm");
-	memcpy(composed->value, cms->message_digest.p,
-	    cms->message_digest.len);
+	if (canon_digest(composed->canon, composed->digest, value, err) == -1)
+		return -1;
+	if (CRYPTO_memcmp(cms->message_digest.p, value, size) != 0)
+		return smime_error_setx(err,
+		    "the signature is of another message");
 	return 0;
 }
 
@@ -281,7 +220,7 @@ compose_signed(struct canon *canon, enum smime_form form,
 	composed->form = form;
 	composed->digest = digest;
 	composed->entity = canon_size(canon);
-	rc = take_digest(composed, &cms, err);
+	rc = check_digest(composed, &cms, err);
 	if (rc == 0)
 		rc = form == FORM_OPAQUE ? make_opaque(composed, &cms, err) :
 		    make_detached(composed, der, len, err);
@@ -412,60 +351,33 @@ composed_size(const struct composed *composed)
 
 /* ------------------------------------------------------------- writing --- */
 
-/* Between canon and the sink: digests and counts what goes past. */
+/* Between canon and the sink. */
 struct pass {
-	EVP_MD_CTX	*md;
-	uint64_t	 count;
 	struct encoder	*encoder;	/* opaque, else NULL */
 	smime_sink	 sink;
 	void		*arg;
 };
 
 static int
-put(struct pass *pass, const unsigned char *buf, size_t len)
+put(void *arg, const unsigned char *buf, size_t len)
 {
+	struct pass *pass = arg;
+
 	return pass->encoder != NULL ? encoder_write(pass->encoder, buf, len) :
 	    pass->sink(pass->arg, buf, len);
 }
 
-static int
-pass_sink(void *arg, const unsigned char *buf, size_t len)
-{
-	struct pass *pass = arg;
-
-	pass->count += len;
-	if (EVP_DigestUpdate(pass->md, buf, len) != 1)
-		return -1;
-	return put(pass, buf, len);
-}
-
-/* The entity that went past is the one that was signed (SIG-21). */
-static int
-compare(const struct composed *composed, struct pass *pass,
-    struct smime_error *err)
-{
-	unsigned char value[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-
-	if (EVP_DigestFinal_ex(pass->md, value, &len) != 1)
-		return smime_error_crypto(err, "cannot digest the message");
-	if (pass->count != composed->entity ||
-	    len != smime_digest_size(composed->digest) ||
-	    CRYPTO_memcmp(value, composed->value, len) != 0)
-		return smime_error_setx(err,
-		    "the message read back is not the one that was signed");
-	return 0;
-}
-
+/*
+ * canon fails when what it reads is not what was signed: nothing then comes
+ * behind it, and what was written has no end (SIG-21).
+ */
 static int
 write_parts(struct composed *composed, struct pass *pass,
     struct smime_error *err)
 {
 	if (put(pass, composed->head.p, composed->head.len) != 0)
 		return smime_error_setx(err, "the message was not taken");
-	if (canon_write(composed->canon, pass_sink, pass, err) != 0)
-		return smime_error_setx(err, "the message was not taken");
-	if (compare(composed, pass, err) != 0)
+	if (canon_write(composed->canon, put, pass, err) != 0)
 		return -1;
 	if (put(pass, composed->tail.p, composed->tail.len) != 0 ||
 	    (pass->encoder != NULL &&
@@ -506,7 +418,6 @@ composed_write(struct composed *composed, smime_sink sink, void *arg,
 {
 	struct pass pass = { .sink = sink, .arg = arg };
 	struct encoder encoder;
-	int rc = -1;
 
 	if (composed->envelope != NULL)
 		return write_encrypted(composed, sink, arg, err);
@@ -514,12 +425,5 @@ composed_write(struct composed *composed, smime_sink sink, void *arg,
 		encoder_init(&encoder, ENCODE_BASE64, sink, arg);
 		pass.encoder = &encoder;
 	}
-	if ((pass.md = EVP_MD_CTX_new()) != NULL &&
-	    EVP_DigestInit_ex(pass.md, smime_digest_md(composed->digest),
-	    NULL) == 1)
-		rc = write_parts(composed, &pass, err);
-	else
-		smime_error_crypto(err, "cannot digest the message");
-	EVP_MD_CTX_free(pass.md);
-	return rc;
+	return write_parts(composed, &pass, err);
 }

@@ -472,6 +472,49 @@ int	 encoder_write_qp(struct encoder *enc, const unsigned char *p,
 	    size_t len);
 int	 encoder_finish_qp(struct encoder *enc);
 
+/* ---------------------------------------------------------- checksum.c --- */
+
+/* Whether two runs of octets are the same, whatever pieces they came in. */
+struct checksum {
+	uint64_t	 first[4];
+	uint64_t	 second[4];
+	uint64_t	 len;
+	unsigned char	 held[32];
+};
+
+void	 checksum_begin(struct checksum *sum);
+void	 checksum_add(struct checksum *sum, const void *buf, size_t len);
+bool	 checksum_equal(const struct checksum *a, const struct checksum *b);
+
+/* ---------------------------------------------------------- boundary.c --- */
+
+#define BOUNDARY_LEN	34	/* "=_" and 128 bits in hex */
+
+/* A boundary, and whether it was met; what a border cuts is kept. */
+struct boundary {
+	char		 text[BOUNDARY_LEN + 1];
+	bool		 found;
+	unsigned char	 held[2 * BOUNDARY_LEN];
+	size_t		 held_len;
+};
+
+/* A new one, not found yet. -1: there is no randomness. */
+int	 boundary_choose(struct boundary *boundary, struct smime_error *err);
+/* The search begins with the next piece. */
+void	 boundary_restart(struct boundary *boundary);
+void	 boundary_search(struct boundary *boundary, const unsigned char *buf,
+	    size_t len);
+
+/* ------------------------------------------------------- canon, compose --- */
+
+/*
+ * After canon_finish: a boundary that the entity does not contain. Sought while
+ * the entity was made; where it was found, or not sought, the entity is read
+ * again. out has room for BOUNDARY_LEN + 1 octets.
+ */
+int	 canon_boundary(struct canon *canon, char *out,
+	    struct smime_error *err);
+
 /* ----------------------------------------------------------- protect.c --- */
 
 /*
