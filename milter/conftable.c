@@ -400,6 +400,8 @@ const struct setting conf_settings[] = {
     86400, 10 * 366 * 86400, NONE, false, false },
 { "encryption", "gcm_to", SETTING_STRINGS, AT(gcm_to), NULL, 0, 0, NULL,
     conf_check_pattern, NULL, NULL, false, false },
+{ "encryption", "oaep_to", SETTING_STRINGS, AT(oaep_to), NULL, 0, 0, NULL,
+    conf_check_pattern, NULL, NULL, false, false },
 { "encryption", "labels", SETTING_STRINGS, AT(labels), NULL, 0, 0, NULL,
     check_label, NULL, NULL, false, false },
 { "encryption", "label_fields", SETTING_STRINGS, AT(label_fields),

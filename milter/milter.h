@@ -243,6 +243,7 @@ struct conf {
 	unsigned		 harvest_max;	/* addresses */
 	unsigned		 harvest_age;	/* seconds since last seen */
 	struct string_list	 gcm_to;	/* patterns: read AES-GCM */
+	struct string_list	 oaep_to;	/* likewise RSAES-OAEP */
 	struct string_list	 labels;	/* these require encryption */
 	struct string_list	 label_fields;	/* in which fields */
 	struct string_list	 subject_tags;	/* likewise, in Subject */

@@ -318,6 +318,8 @@ recipients_find(struct recipients *recipients, const struct conf *conf,
 	if (string_list_matches(&conf->gcm_to, address))
 		out->capabilities |= SMIME_CAP_AES256_GCM |
 		    SMIME_CAP_AES128_GCM;
+	if (string_list_matches(&conf->oaep_to, address))
+		out->capabilities |= SMIME_CAP_RSA_OAEP;
 	remember(recipients, conf, settings, address, out);
 	return 0;
 }

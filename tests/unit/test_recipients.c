@@ -407,15 +407,19 @@ test_capabilities(void **state)
 
 	(void)state;
 	string_list_add(&conf->gcm_to, "@pn-pekalongan.example");
+	string_list_add(&conf->oaep_to, DOCTOR);
 	assert_int_equal(recipients_find(recipients, conf, &how, HAKIM,
 	    &found, &err), 0);
 	assert_true(found.capabilities & SMIME_CAP_AES256_GCM);
+	assert_false(found.capabilities & SMIME_CAP_RSA_OAEP);
 	found_recipient_clear(&found);
 	assert_int_equal(recipients_find(recipients, conf, &how, DOCTOR,
 	    &found, &err), 0);
 	assert_false(found.capabilities & SMIME_CAP_AES256_GCM);
+	assert_true(found.capabilities & SMIME_CAP_RSA_OAEP);
 	found_recipient_clear(&found);
 	string_list_free(&conf->gcm_to);
+	string_list_free(&conf->oaep_to);
 	recipients_free(recipients);
 }
 

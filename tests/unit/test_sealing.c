@@ -18,6 +18,8 @@
 #include "store.h"
 
 #define HAKIM	"hakim@pn-pekalongan.example"
+#define DOKTER	"dokter@rsud.example"
+#define TATA	"tata@pa-pekalongan.example"
 #define SECRET	"Rapat rahasia pukul sepuluh."
 
 static struct service service;
@@ -56,12 +58,31 @@ put(const char *folder, const char *name)
 	free(buf);
 }
 
+/* As when signed mail of theirs had said that they read GCM and OAEP. */
+static void
+learn(const char *address, const char *name)
+{
+	size_t len;
+	char *cert = read_whole(pki_path("%s/cert.pem", name), &len);
+	char text[8192];
+
+	snprintf(text, sizeof(text), "Address: %s\nSigned: %lld\nSeen: %lld\n"
+	    "Capabilities: %u\nChanged: 0\n%s", address,
+	    (long long)time(NULL), (long long)time(NULL),
+	    SMIME_CAP_AES256_GCM | SMIME_CAP_RSA_OAEP, cert);
+	mkdir(pki_path("harvested"), 0755);
+	write_whole(pki_path("harvested/%s.pem", address), text, strlen(text));
+	chmod(pki_path("harvested/%s.pem", address), 0644);
+	free(cert);
+}
+
 static int
 setup(void **state)
 {
 	static const struct recipient_source sources[] = {
 		{ "partners", true, partners_find, NULL },
 		{ "colleagues", false, colleagues_ask, NULL },
+		{ "harvested", false, harvest_find, NULL },
 	};
 
 	store_setup(state);
@@ -70,14 +91,20 @@ setup(void **state)
 	    NULL);
 	pki_make("mailbox", SITI, "p256", pki_path("siti"), "encryption",
 	    NULL);
+	pki_make("mailbox", DOKTER, "rsa2048", pki_path("dokter"),
+	    "encryption", NULL);
+	pki_make("mailbox", TATA, "rsa2048", pki_path("tata"), "capabilities",
+	    NULL);
 	put(HAKIM, "hakim");
+	put(TATA, "tata");
+	learn(DOKTER, "dokter");
 	signer = make_signer();
 	siti = pki_mailbox_cert("siti");
 	service.checks = check_cache_new(16);
 	service.hints = digest_hints_new();
 	service.verified = verify_cache_new(16);
 	service.trusted = truststore_new(NULL);
-	service.recipients = recipients_new(sources, 2);
+	service.recipients = recipients_new(sources, 3);
 	callbacks_use(&service);
 	return 0;
 }
@@ -96,6 +123,7 @@ teardown(void **state)
 	return pki_teardown(state);
 }
 
+/* With a space in front more goes on in the section "encryption". */
 static void
 use_conf(const char *more)
 {
@@ -113,8 +141,9 @@ use_conf(const char *more)
 	    pki_path("."), pki_path("anchors"), pki_path("intermediates"));
 	snprintf(text + strlen(text), sizeof(text) - strlen(text),
 	    "encryption = { partners_dir = \"%s\"; labels = [ \"Rahasia\" ];\n"
-	    "  subject_tags = [ \"[R]\" ];%s%s", pki_path("partners"),
-	    strncmp(more, "remove_tag", 10) == 0 ? "" : " };\n", more);
+	    "  harvest_dir = \"%s\"; subject_tags = [ \"[R]\" ];%s%s",
+	    pki_path("partners"), pki_path("harvested"), more[0] == ' ' ? "" :
+	    " };\n", more);
 	conf = fixture_conf(text);
 	conf->generation = ++generation;
 	conf_replace(conf);
@@ -341,7 +370,7 @@ test_remove_tag(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
-		snprintf(more, sizeof(more), "remove_tag = true; };\n"
+		snprintf(more, sizeof(more), " remove_tag = true; };\n"
 		    "default_rule = { %s };\n", tags[i].rule);
 		use_conf(more);
 		snprintf(text, sizeof(text), HEAD "Subject: %s\r\n" BODY,
@@ -357,6 +386,87 @@ test_remove_tag(void **state)
 		    strlen(tags[i].inside)) == NULL)
 			fail_msg("%s: %.*s", tags[i].subject, (int)len, inner);
 		free(inner);
+		fake_free(ctx);
+	}
+}
+
+#define PLAIN_RSA	"algorithm: rsaEncryption"
+#define OAEP		"algorithm: rsaesOaep"
+
+/* By which cipher, and how the key gets to its readers: openssl's word. */
+static const struct {
+	const char	*what;
+	const char	*conf;
+	const char	*reader[3];	/* folder and address in turn */
+	const char	*want, *not;
+	const char	*line;
+} ways[] = {
+	{ "nothing is known", " };\n", { "hakim", HAKIM }, PLAIN_RSA, OAEP,
+	    "cipher=aes256-cbc" },
+	{ "the certificate says so", " };\n", { "tata", TATA }, OAEP,
+	    PLAIN_RSA, "cipher=aes256-gcm" },
+	{ "their mail said so", " };\n", { "dokter", DOKTER }, OAEP,
+	    PLAIN_RSA, "cipher=aes256-gcm" },
+	{ "the configuration says OAEP", " oaep_to = [ \"" HAKIM "\" ]; };\n",
+	    { "hakim", HAKIM }, OAEP, PLAIN_RSA, "cipher=aes256-cbc" },
+	{ "OAEP to all, EC among them", " oaep_to = [ \"*\" ]; };\n",
+	    { "hakim", HAKIM, SITI }, OAEP, PLAIN_RSA,
+	    "cipher=aes256-cbc readers=2" },
+	{ "OAEP to another", " oaep_to = [ \"@x.example\" ]; };\n",
+	    { "hakim", HAKIM }, PLAIN_RSA, OAEP, "cipher=aes256-cbc" },
+	{ "GCM by the configuration", " gcm_to = [ \"*\" ]; };\n",
+	    { "hakim", HAKIM, SITI }, "id-smime-ct-authEnvelopedData",
+	    "aes-256-cbc", "cipher=aes256-gcm readers=2" },
+	{ "GCM, but one does not read it", " };\n",
+	    { "dokter", DOKTER, SITI }, "pkcs7-envelopedData",
+	    "authEnvelopedData", "cipher=aes256-cbc readers=2" },
+};
+
+static void
+expect_printed(const char *what, const char *want, const char *not)
+{
+	const char *path = pki_path("print");
+	char *text;
+	size_t len;
+
+	assert_int_equal(pki_run("openssl", "cms", "-cmsout", "-print", "-in",
+	    pki_path("out.eml"), "-out", path, NULL), 0);
+	text = read_whole(pki_path("print"), &len);
+	if (memmem(text, len, want, strlen(want)) == NULL ||
+	    memmem(text, len, not, strlen(not)) != NULL)
+		fail_msg("%s: want %s, not %s: %.*s", what, want, not,
+		    (int)len, text);
+	free(text);
+}
+
+static void
+test_ways(void **state)
+{
+	const char *to[3] = { NULL };
+	char conf[512], text[1024], address[2][80];
+	SMFICTX *ctx;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		snprintf(conf, sizeof(conf), "%s" REQUIRED, ways[i].conf);
+		use_conf(conf);
+		for (k = 0; k < 2; k++) {
+			snprintf(address[k], sizeof(address[k]), "<%s>",
+			    ways[i].reader[k + 1] != NULL ?
+			    ways[i].reader[k + 1] : "");
+			to[k] = address[k][1] == '>' ? NULL : address[k];
+		}
+		snprintf(text, sizeof(text), "From: " BUDI "\r\nTo: %s%s%s\r\n"
+		    BODY, to[0], to[1] != NULL ? ", " : "", to[1] != NULL ?
+		    to[1] : "");
+		ctx = session();
+		assert_int_equal(submit(ctx, to, text), SMFIS_CONTINUE);
+		expect_opened(ctx, ways[i].reader[0], true);
+		if (to[1] != NULL)
+			expect_opened(ctx, "siti", true);
+		expect_printed(ways[i].what, ways[i].want, ways[i].not);
+		expect_line(ways[i].line);
 		fake_free(ctx);
 	}
 }
@@ -421,6 +531,7 @@ main(void)
 		cmocka_unit_test(test_encrypted),
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_remove_tag),
+		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_observe),
 		cmocka_unit_test(test_faults),
 	};
