@@ -36,10 +36,8 @@
 #include <cmocka.h>
 
 #include "../../milter/session.h"
-#include "../../milter/supervise.h"
-#include "store.h"
+#include "caged.h"
 
-#define CHANNELS	2
 #define REQUESTS	20000	/* SAMPUL_REQUESTS=1000000 in make soak */
 
 typedef bool (*attempt_function)(void);
@@ -49,8 +47,6 @@ static int report[2];			/* what came of it */
 static pid_t victim;			/* a process not to be touched */
 static char secret[512];		/* a file not to be read */
 static char ground[512];		/* a directory not to be written to */
-static char audit_file[512];
-static char conf_file[512];
 static int listener, port;
 static struct sockaddr_un local;
 
@@ -109,13 +105,13 @@ make_file(void)
 static bool
 truncate_audit(void)
 {
-	return opens(audit_file, O_WRONLY | O_TRUNC);
+	return opens(caged_audit, O_WRONLY | O_TRUNC);
 }
 
 static bool
 overwrite_audit(void)
 {
-	return opens(audit_file, O_WRONLY);
+	return opens(caged_audit, O_WRONLY);
 }
 
 static bool
@@ -241,7 +237,7 @@ dump_again(void)
 static bool
 clear_append(void)
 {
-	int fd = open(audit_file, O_WRONLY | O_APPEND | O_CLOEXEC);
+	int fd = open(caged_audit, O_WRONLY | O_APPEND | O_CLOEXEC);
 
 	return fd != -1 && fcntl(fd, F_SETFL, 0) == 0;
 }
@@ -361,47 +357,6 @@ rate_first_today(struct rate *rate, const char *key, time_t now)
 
 /* ------------------------------------------------------------ the world --- */
 
-static struct conf *
-read_conf(void)
-{
-	struct smime_error err = { "" };
-	struct conf *conf = conf_read(conf_file, &err);
-
-	if (conf == NULL)
-		fail_msg("conf_read: %s", err.text);
-	return conf;
-}
-
-static void
-write_conf(bool as_root)
-{
-	char text[4096], base[256];
-
-	snprintf(base, sizeof(base), "%s", pki_path("."));
-	snprintf(text, sizeof(text),
-	    "domains = [ \".pekalongankab.go.id\" ];\nlanguage = \"en\";\n"
-	    "user = \"%s\";\nkey_user = \"%s\";\nlog_level = \"error\";\n"
-	    "authserv_id = \"mx.pekalongankab.go.id\";\n"
-	    "milter = { socket = \"inet:8899@127.0.0.1\"; };\n"
-	    "spool = { dir = \"%s/spool\"; };\n"
-	    "audit = { file = \"%s\"; };\ncustody = { socket = \"\"; };\n"
-	    "verify = { crl_dir = \"\"; };\n"
-	    "keystore = { dir = \"%s/keystore\";\n"
-	    "  anchors_dir = \"%s/anchors\";\n"
-	    "  intermediates_dir = \"%s/intermediates\";\n"
-	    "  rate_limit = 100000; insecure_unencrypted_keys = true; };\n",
-	    as_root ? "news" : "", as_root ? "uucp" : "", base, audit_file,
-	    base, base, base);
-	write_whole(conf_file, text, strlen(text));
-}
-
-static void
-give(const char *user, const char *path)
-{
-	if (geteuid() == 0)
-		assert_int_equal(pki_run("chown", "-R", user, path, NULL), 0);
-}
-
 static void
 open_listeners(void)
 {
@@ -444,34 +399,16 @@ start_victim(void)
 static int
 setup(void **state)
 {
-	int fd;
-
-	if (store_setup(state) != 0)
+	if (caged_setup(state) != 0)
 		return -1;
-	snprintf(conf_file, sizeof(conf_file), "%s", pki_path("cage.conf"));
-	snprintf(audit_file, sizeof(audit_file), "%s",
-	    pki_path("trail/audit.log"));
 	snprintf(ground, sizeof(ground), "%s", pki_path("ground"));
-	mkdir(pki_path("trail"), 0755);
-	mkdir(pki_path("spool"), 0700);
 	mkdir(ground, 0777);
 	chmod(ground, 0777);
-	chmod(pki_path("."), 0755);
-	pki_make("mailbox", BUDI, "p256", pki_path("one"), "ok", NULL);
-	store_put(BUDI, "2026", "one");
 	snprintf(secret, sizeof(secret), "%s",
 	    store_path(BUDI, "2026", "key.pem"));
-	give("uucp", pki_path("keystore"));
-	give("uucp", pki_path("trail"));
-	give("news", pki_path("spool"));
-	write_whole(audit_file, "", 0);
-	give("uucp", audit_file);
-	write_conf(geteuid() == 0);
 	open_listeners();
 	start_victim();
-	fd = open(pki_path("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-	    0600);
-	return fd == -1 ? -1 : 0;
+	return 0;
 }
 
 static int
@@ -481,12 +418,6 @@ teardown(void **state)
 	waitpid(victim, NULL, 0);
 	return pki_teardown(state);
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER	true
-#else
-#define HAS_SANITIZER	false
-#endif
 
 static bool
 has_filter(void)
@@ -498,99 +429,6 @@ static bool
 has_landlock(void)
 {
 	return syscall(444, NULL, (size_t)0, 1U) >= 1;
-}
-
-/* ------------------------------------------------------ the two, running --- */
-
-struct running {
-	pid_t	pid;
-	int	control;
-	int	channels[CHANNELS];
-};
-
-static void
-quiet(void)
-{
-	int fd = open(pki_path("log"), O_WRONLY | O_APPEND);
-
-	if (fd != -1)
-		dup2(fd, STDERR_FILENO);
-}
-
-static void
-start(struct running *out, bool keys)
-{
-	struct channels channels[JOINTS_MAX];
-	int control[2], pair[2], theirs[CHANNELS];
-	size_t i;
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    control), 0);
-	for (i = 0; i < CHANNELS; i++) {
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET |
-		    SOCK_CLOEXEC, 0, pair), 0);
-		out->channels[i] = pair[0];
-		theirs[i] = pair[1];
-	}
-	memset(channels, 0, sizeof(channels));
-	channels[JOINT_SIGN].fds = theirs;
-	channels[JOINT_SIGN].count = CHANNELS;
-	fflush(NULL);
-	out->pid = fork();
-	assert_int_not_equal(out->pid, -1);
-	if (out->pid == 0) {
-		quiet();
-		/* cmocka's; the supervisor leaves none either */
-		signal(SIGSEGV, SIG_DFL);
-		close(control[0]);
-		for (i = 0; i < CHANNELS; i++)
-			close(out->channels[i]);
-		_exit(keys ? key_process(read_conf(), control[1], channels) :
-		    mail_process(read_conf(), control[1], channels));
-	}
-	close(control[1]);
-	for (i = 0; i < CHANNELS; i++)
-		close(theirs[i]);
-	out->control = control[0];
-}
-
-static void
-await_ready(struct running *running)
-{
-	char ready = 0;
-
-	if (recv(running->control, &ready, 1, 0) != 1 ||
-	    ready != CONTROL_READY) {
-		pki_run("cat", pki_path("log"), NULL);
-		pki_show();
-		fail_msg("the key process does not start");
-	}
-}
-
-static int
-end(struct running *running)
-{
-	int status;
-	size_t i;
-
-	for (i = 0; i < CHANNELS; i++)
-		close(running->channels[i]);
-	close(running->control);
-	assert_int_equal(waitpid(running->pid, &status, 0), running->pid);
-	return status;
-}
-
-static ssize_t
-good_request(unsigned char *buf)
-{
-	struct key_request request;
-
-	memset(&request, 0, sizeof(request));
-	snprintf(request.queue_id, sizeof(request.queue_id), "4F2A");
-	snprintf(request.address, sizeof(request.address), BUDI);
-	request.digest = SMIME_SHA256;
-	memset(request.value, 0x5a, 32);
-	return channel_put_request(&request, buf, CHANNEL_REQUEST_MAX);
 }
 
 /* -------------------------------------------------------------- tests --- */
@@ -627,22 +465,22 @@ static char
 made_inside(attempt_function attempt, bool keys, int *status)
 {
 	unsigned char buf[CHANNEL_REQUEST_MAX];
-	struct running running;
+	struct caged running;
 	ssize_t len;
 
 	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
 	attack = attempt;
-	start(&running, keys);
+	caged_start(&running, keys ? key_process : mail_process);
 	if (keys) {
-		await_ready(&running);
-		len = good_request(buf);
+		caged_await(&running);
+		len = caged_request(buf);
 		assert_int_equal(send(running.channels[0], buf, (size_t)len,
 		    MSG_NOSIGNAL), len);
 		/* until it ends or answers, which it must not */
 		assert_true(recv(running.channels[0], buf, sizeof(buf), 0) <=
 		    0);
 	}
-	*status = end(&running);
+	*status = caged_end(&running);
 	return reported();
 }
 
@@ -751,24 +589,24 @@ test_hostile_requests(void **state)
 	const char *wanted = getenv("SAMPUL_REQUESTS");
 	long count = wanted != NULL ? atol(wanted) : REQUESTS, i;
 	struct key_answer answer;
-	struct running running;
+	struct caged running;
 	ssize_t good_len, n;
 	size_t len;
 
 	(void)state;
 	attack = NULL;
 	srandom(20261125);
-	good_len = good_request(good);
-	start(&running, true);
-	await_ready(&running);
+	good_len = caged_request(good);
+	caged_start(&running, key_process);
+	caged_await(&running);
 	for (i = 0; i <= count; i++) {
 		memset(&answer, 0, sizeof(answer));
 		len = mutated(buf, good, (size_t)good_len);
 		if (i == count)
 			memcpy(buf, good, len = (size_t)good_len);
-		assert_int_equal(send(running.channels[i % CHANNELS], buf,
+		assert_int_equal(send(running.channels[i % CAGED_CHANNELS], buf,
 		    len, MSG_NOSIGNAL), len);
-		n = recv(running.channels[i % CHANNELS], buf, sizeof(buf), 0);
+		n = recv(running.channels[i % CAGED_CHANNELS], buf, sizeof(buf), 0);
 		assert_true(n > 0);
 		assert_int_equal(channel_get_answer(buf, (size_t)n, &answer),
 		    0);
@@ -777,112 +615,7 @@ test_hostile_requests(void **state)
 		key_answer_clear(&answer);
 	}
 	print_message("%ld requests\n", count);
-	assert_int_equal(end(&running), 0);
-}
-
-static int
-try_trace(pid_t pid, const char *user)
-{
-	struct passwd *pw = user != NULL ? getpwnam(user) : NULL;
-	int status;
-	pid_t child;
-
-	fflush(NULL);
-	if ((child = fork()) == 0) {
-		if (pw != NULL && (setgid(pw->pw_gid) == -1 ||
-		    setuid(pw->pw_uid) == -1))
-			_exit(2);
-		_exit(ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0);
-	}
-	waitpid(child, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* Neither the mail process's user nor its own may look into it. */
-static void
-test_not_traceable(void **state)
-{
-	struct running running;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();		/* takes two users */
-	attack = NULL;
-	start(&running, true);
-	await_ready(&running);
-	assert_int_equal(try_trace(running.pid, "news"), 0);
-	assert_int_equal(try_trace(running.pid, "uucp"), 0);
-	/* and root, outside, may: the attempt is a real one */
-	assert_int_equal(try_trace(running.pid, NULL), 1);
-	assert_int_equal(end(&running), 0);
-}
-
-/* A core would hold keys. */
-static void
-test_no_core(void **state)
-{
-	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	struct running running;
-	size_t i;
-	int status;
-
-	(void)state;
-	if (HAS_SANITIZER)
-		skip();		/* which takes SIGSEGV for itself */
-	attack = NULL;
-	(void)setrlimit(RLIMIT_CORE, &all);
-	start(&running, true);
-	await_ready(&running);
-	kill(running.pid, SIGSEGV);
-	assert_int_equal(waitpid(running.pid, &status, 0), running.pid);
-	for (i = 0; i < CHANNELS; i++)
-		close(running.channels[i]);
-	close(running.control);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
-	assert_false(WCOREDUMP(status));
-}
-
-/* A figure of /proc/PID/status, in KiB. */
-static long
-status_of(pid_t pid, const char *name)
-{
-	char path[64], line[256];
-	long value = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	if ((f = fopen(path, "r")) == NULL)
-		return -1;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, name, strlen(name)) == 0)
-			value = atol(line + strlen(name));
-	fclose(f);
-	return value;
-}
-
-/* What was touched of its own memory is locked: anonymous pages at least. */
-static void
-test_locked(void **state)
-{
-	struct rlimit limit;
-	struct running running;
-	long locked, touched;
-
-	(void)state;
-	attack = NULL;
-	start(&running, true);
-	await_ready(&running);
-	locked = status_of(running.pid, "VmLck:");
-	touched = status_of(running.pid, "RssAnon:");
-	assert_int_equal(end(&running), 0);
-	getrlimit(RLIMIT_MEMLOCK, &limit);
-	if (locked == 0 && limit.rlim_max != RLIM_INFINITY) {
-		print_message("SKIPPED: the limit of locked memory cannot be "
-		    "raised here\n");
-		skip();
-	}
-	print_message("VmLck %ld KiB, RssAnon %ld KiB\n", locked, touched);
-	assert_true(locked >= touched);
+	assert_int_equal(caged_end(&running), 0);
 }
 
 int
@@ -893,9 +626,6 @@ main(void)
 		cmocka_unit_test(test_mail_taken_over),
 		cmocka_unit_test(test_keys_taken_over),
 		cmocka_unit_test(test_hostile_requests),
-		cmocka_unit_test(test_not_traceable),
-		cmocka_unit_test(test_no_core),
-		cmocka_unit_test(test_locked),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

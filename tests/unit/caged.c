@@ -1,0 +1,184 @@
+/*
+ * caged.c - the product's processes, in their cages, for unit tests.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "caged.h"
+
+char caged_conf[512], caged_audit[512];
+
+static struct conf *
+read_conf(void)
+{
+	struct smime_error err = { "" };
+	struct conf *conf = conf_read(caged_conf, &err);
+
+	if (conf == NULL)
+		fail_msg("conf_read: %s", err.text);
+	return conf;
+}
+
+static void
+write_conf(bool as_root)
+{
+	char text[4096], base[256];
+
+	snprintf(base, sizeof(base), "%s", pki_path("."));
+	snprintf(text, sizeof(text),
+	    "domains = [ \".pekalongankab.go.id\" ];\nlanguage = \"en\";\n"
+	    "user = \"%s\";\nkey_user = \"%s\";\nlog_level = \"error\";\n"
+	    "authserv_id = \"mx.pekalongankab.go.id\";\n"
+	    "milter = { socket = \"inet:8899@127.0.0.1\"; };\n"
+	    "spool = { dir = \"%s/spool\"; };\n"
+	    "audit = { file = \"%s\"; };\ncustody = { socket = \"\"; };\n"
+	    "verify = { crl_dir = \"\"; };\n"
+	    "keystore = { dir = \"%s/keystore\";\n"
+	    "  anchors_dir = \"%s/anchors\";\n"
+	    "  intermediates_dir = \"%s/intermediates\";\n"
+	    "  rate_limit = 100000; insecure_unencrypted_keys = true; };\n",
+	    as_root ? CAGED_MAIL : "", as_root ? CAGED_KEYS : "", base, caged_audit,
+	    base, base, base);
+	write_whole(caged_conf, text, strlen(text));
+}
+
+void
+caged_give(const char *user, const char *path)
+{
+	if (geteuid() == 0)
+		assert_int_equal(pki_run("chown", "-R", user, path, NULL), 0);
+}
+
+int
+caged_setup(void **state)
+{
+	int fd;
+
+	if (store_setup(state) != 0)
+		return -1;
+	snprintf(caged_conf, sizeof(caged_conf), "%s", pki_path("cage.conf"));
+	snprintf(caged_audit, sizeof(caged_audit), "%s",
+	    pki_path("trail/audit.log"));
+	mkdir(pki_path("trail"), 0755);
+	mkdir(pki_path("spool"), 0700);
+	chmod(pki_path("."), 0755);
+	pki_make("mailbox", BUDI, "p256", pki_path("one"), "ok", NULL);
+	store_put(BUDI, "2026", "one");
+	caged_give(CAGED_KEYS, pki_path("keystore"));
+	caged_give(CAGED_KEYS, pki_path("trail"));
+	caged_give(CAGED_MAIL, pki_path("spool"));
+	write_whole(caged_audit, "", 0);
+	caged_give(CAGED_KEYS, caged_audit);
+	write_conf(geteuid() == 0);
+	fd = open(pki_path("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+	    0600);
+	return fd == -1 ? -1 : 0;
+}
+
+static void
+quiet(void)
+{
+	int fd = open(pki_path("log"), O_WRONLY | O_APPEND);
+
+	if (fd != -1)
+		dup2(fd, STDERR_FILENO);
+}
+
+void
+caged_start(struct caged *out, caged_function run)
+{
+	struct channels channels[JOINTS_MAX];
+	int control[2], pair[2], theirs[CAGED_CHANNELS];
+	size_t i;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    control), 0);
+	for (i = 0; i < CAGED_CHANNELS; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET |
+		    SOCK_CLOEXEC, 0, pair), 0);
+		out->channels[i] = pair[0];
+		theirs[i] = pair[1];
+	}
+	memset(channels, 0, sizeof(channels));
+	channels[JOINT_SIGN].fds = theirs;
+	channels[JOINT_SIGN].count = CAGED_CHANNELS;
+	fflush(NULL);
+	out->pid = fork();
+	assert_int_not_equal(out->pid, -1);
+	if (out->pid == 0) {
+		quiet();
+		/* cmocka's; the supervisor leaves none either */
+		signal(SIGSEGV, SIG_DFL);
+		close(control[0]);
+		for (i = 0; i < CAGED_CHANNELS; i++)
+			close(out->channels[i]);
+		_exit(run(read_conf(), control[1], channels));
+	}
+	close(control[1]);
+	for (i = 0; i < CAGED_CHANNELS; i++)
+		close(theirs[i]);
+	out->control = control[0];
+}
+
+void
+caged_await(struct caged *caged)
+{
+	char ready = 0;
+
+	if (recv(caged->control, &ready, 1, 0) != 1 ||
+	    ready != CONTROL_READY) {
+		pki_run("cat", pki_path("log"), NULL);
+		pki_show();
+		fail_msg("the key process does not start");
+	}
+}
+
+int
+caged_end(struct caged *caged)
+{
+	int status;
+	size_t i;
+
+	for (i = 0; i < CAGED_CHANNELS; i++)
+		close(caged->channels[i]);
+	close(caged->control);
+	assert_int_equal(waitpid(caged->pid, &status, 0), caged->pid);
+	return status;
+}
+
+ssize_t
+caged_request(unsigned char *buf)
+{
+	struct key_request request;
+
+	memset(&request, 0, sizeof(request));
+	snprintf(request.queue_id, sizeof(request.queue_id), "4F2A");
+	snprintf(request.address, sizeof(request.address), BUDI);
+	request.digest = SMIME_SHA256;
+	memset(request.value, 0x5a, 32);
+	return channel_put_request(&request, buf, CHANNEL_REQUEST_MAX);
+}
+
+void
+caged_ask(struct caged *caged, unsigned channel, struct key_answer *answer)
+{
+	static unsigned char buf[CHANNEL_ANSWER_MAX + 64];
+	ssize_t len = caged_request(buf), n;
+
+	assert_int_equal(send(caged->channels[channel], buf, (size_t)len,
+	    MSG_NOSIGNAL), len);
+	n = recv(caged->channels[channel], buf, sizeof(buf), 0);
+	assert_true(n > 0);
+	assert_int_equal(channel_get_answer(buf, (size_t)n, answer), 0);
+}
