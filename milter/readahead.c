@@ -34,6 +34,7 @@
 
 #include <openssl/crypto.h>
 
+#include "connection.h"
 #include "milter.h"
 
 #define DESCRIPTORS	16384	/* those above are read without a buffer */
@@ -66,8 +67,8 @@ find_next(void)
 	*(void **)&next_close = dlsym(RTLD_NEXT, "close");
 }
 
-static bool
-is_watched(int fd)
+bool
+readahead_has(int fd)
 {
 	return fd >= 0 && fd < DESCRIPTORS && atomic_load_explicit(
 	    &watched[fd], memory_order_acquire);
@@ -76,7 +77,7 @@ is_watched(int fd)
 static bool
 holds_something(int fd)
 {
-	return is_watched(fd) && atomic_load_explicit(&buffers[fd],
+	return readahead_has(fd) && atomic_load_explicit(&buffers[fd],
 	    memory_order_acquire) != NULL;
 }
 
@@ -130,7 +131,7 @@ read(int fd, void *buf, size_t len)
 	struct ahead *ahead;
 	ssize_t got;
 
-	if (!is_watched(fd))
+	if (!readahead_has(fd))
 		return read_next(fd, buf, len);
 	ahead = atomic_load_explicit(&buffers[fd], memory_order_acquire);
 	if (ahead != NULL)
@@ -149,7 +150,7 @@ read(int fd, void *buf, size_t len)
 	return take(fd, ahead, buf, len);
 }
 
-static int
+int
 poll_next(struct pollfd *fds, nfds_t count, int timeout)
 {
 	if (next_poll == NULL) {
@@ -170,7 +171,7 @@ pass_on(int fd)
 {
 	bool is = true;
 
-	if (is_watched(fd))
+	if (readahead_has(fd))
 		(void)atomic_compare_exchange_strong(&watched[fd], &is, true);
 }
 
@@ -183,6 +184,13 @@ poll(struct pollfd *fds, nfds_t count, int timeout)
 	for (i = 0; i < count; i++) {
 		if (count == 1)
 			pass_on(fds[i].fd);
+		/* Asked before each writev, which sees to it itself. */
+		if (count == 1 && fds[i].events == POLLOUT &&
+		    readahead_has(fds[i].fd)) {
+			gather_timeout(timeout);
+			fds[i].revents = POLLOUT;
+			return 1;
+		}
 		if ((fds[i].events & POLLIN) != 0 && holds_something(fds[i].fd))
 			ready++;
 	}
@@ -209,9 +217,10 @@ poll(struct pollfd *fds, nfds_t count, int timeout)
 int
 close(int fd)
 {
-	if (is_watched(fd)) {
+	if (readahead_has(fd)) {
 		atomic_store(&watched[fd], false);
 		forget(fd);
+		gather_forget(fd);
 	}
 	if (next_close == NULL)
 		return (int)syscall(SYS_close, fd);
