@@ -179,7 +179,8 @@ forbids_encryption(const struct facts *facts)
 
 /*
  * X25519 is among these: OpenSSL 3.0 has the key, but not its use in CMS (RFC
- * 8418). RSA-PSS keys only sign; a key of type id-RSAES-OAEP is not even read.
+ * 8418). RSA-PSS keys only sign. It does not read keys of type id-RSAES-OAEP,
+ * and finds no path to a certificate of whose key it knows nothing.
  */
 static bool
 has_no_encryption_key(const struct facts *facts)

@@ -267,3 +267,27 @@ pki_push(STACK_OF(X509) *list, X509 *cert)
 	assert_true(sk_X509_push(list, cert) > 0);
 	return list;
 }
+
+void
+pki_oaep(const char *name)
+{
+	X509 *cert = pki_mailbox_cert(name);
+	EVP_PKEY *issuer = load_key(pki_path("issuing.key"));
+	X509_PUBKEY *public = X509_get_X509_PUBKEY(cert);
+	const unsigned char *key;
+	FILE *out;
+	int len;
+
+	assert_int_equal(X509_PUBKEY_get0_param(NULL, &key, &len, NULL,
+	    public), 1);
+	assert_int_equal(X509_PUBKEY_set0_param(public,
+	    OBJ_nid2obj(NID_rsaesOaep), V_ASN1_UNDEF, NULL,
+	    OPENSSL_memdup(key, (size_t)len), len), 1);
+	assert_true(X509_sign(cert, issuer, EVP_sha256()) > 0);
+	out = fopen(pki_path("%s/cert.pem", name), "w");
+	assert_non_null(out);
+	assert_int_equal(PEM_write_X509(out, cert), 1);
+	assert_int_equal(fclose(out), 0);
+	EVP_PKEY_free(issuer);
+	X509_free(cert);
+}

@@ -206,6 +206,30 @@ test_capabilities(void **state)
 	}
 }
 
+/*
+ * RFC 4055 4.1: a key of a type that OpenSSL does not read is a finding like
+ * others, with its name, and no fault that would keep the message for ever.
+ */
+static void
+test_oaep_key(void **state)
+{
+	struct recipient_settings settings = { .now = time(NULL) };
+	struct trust *trust = make_trust(true);
+	X509 *cert;
+
+	(void)state;
+	settings.trust = trust;
+	pki_mailbox("oaep", "rsa2048", "encryption");
+	pki_oaep("oaep");
+	ask(&settings, "oaep", BUDI,
+	    "encryption-key encryption-usage weak-key");
+	cert = pki_mailbox_cert("oaep");
+	assert_false(cert_is_rsa(cert));
+	assert_int_equal(cert_capabilities(cert), 0);
+	X509_free(cert);
+	trust_free(trust);
+}
+
 int
 main(void)
 {
@@ -214,6 +238,7 @@ main(void)
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_oaep_key),
 	};
 
 	return cmocka_run_group_tests(tests, setup, pki_teardown);
