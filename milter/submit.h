@@ -15,7 +15,7 @@
 /* All of it is borrowed. */
 struct submission {
 	const char		*sender;	/* envelope; "" the null sender */
-	const char *const	*recipients;
+	const char *const	*recipients;	/* both without <> */
 	size_t			 count;
 	int			 fd;		/* a regular file: the message with
 						 * CRLF, from its beginning */
@@ -108,13 +108,14 @@ bool	 smtp_is_built(void);
 int	 smtp_load(struct smime_error *err);
 /*
  * One message in one transaction, within limit milliseconds, to server
- * (submit_read_server); helo is the name to greet with. answer says how it
- * went; then smtp_close (which may wait a moment) with what is returned.
+ * (submit_read_server); helo is the name to greet with. It is given up when the
+ * other end of asker is closed. answer says how it went; then smtp_close (which
+ * may wait a moment) with what is returned.
  */
 struct smtp;
 struct smtp *smtp_send(const char *server, const char *helo,
-	    const struct submission *submission, unsigned limit,
-	    struct submit_answer *answer);
+	    const struct submission *submission, int asker,
+	    unsigned limit, struct submit_answer *answer);
 void	 smtp_close(struct smtp *smtp);		/* takes NULL */
 
 /* -------------------------------------------------------------- mark.c --- */

@@ -226,6 +226,7 @@ ask(struct channel *channel, struct submit_request *request,
 	enum receipt receipt;
 	ssize_t len;
 	int64_t left;
+	bool gone;
 
 	if (channel->owes) {
 		receipt = await(channel, deadline, answer, err);
@@ -243,8 +244,9 @@ ask(struct channel *channel, struct submit_request *request,
 	}
 	if (!submit_send_packet(channel->fd, buf, (size_t)len,
 	    request->submission.fd)) {
+		gone = errno == EPIPE || errno == ECONNRESET;
 		smime_error_set(err, "the submit process cannot be reached");
-		return RECEIPT_BROKEN;
+		return gone ? RECEIPT_BROKEN : RECEIPT_LATE;
 	}
 	channel->serial++;
 	channel->owes = true;

@@ -11,7 +11,10 @@
  * at for bare CR and LF on its way, and where one is found the connection is
  * closed before the end of the data, so that nobody takes half a message.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,7 @@
 #include <curl/curl.h>
 
 #define LIBRARY		"libcurl.so.4"	/* since 2006 */
+#define GOODBYE_MS	1000
 
 static struct {
 	CURLcode	(*global_init)(long flags);
@@ -43,9 +47,12 @@ struct smtp {
 	CURL			*handle;
 	struct curl_slist	*recipients;
 	const struct submission	*submission;
+	int			 asker;		/* its end of file: nobody asks */
 	uint64_t		 at;		/* of the message's octets */
 	char			 last;		/* the octet before that */
 	const char		*why;		/* it was given up, or NULL */
+	unsigned		 replies;	/* to their last lines */
+	int64_t			 over;		/* when it was refused; 0 not */
 	unsigned		 code;		/* of the last reply's line */
 	char			 line[SUBMIT_TEXT_MAX + 1];
 };
@@ -115,6 +122,47 @@ give_up(struct smtp *smtp, const char *why)
 	return CURL_READFUNC_ABORT;
 }
 
+/*
+ * Whether the mail process ended meanwhile: nobody would know that the message
+ * was accepted, and it will be sent again.
+ */
+static bool
+is_forsaken(const struct smtp *smtp)
+{
+	struct pollfd pfd = { .fd = smtp->asker };
+
+	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLHUP | POLLERR));
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
+		return 0;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Asked for all along, about once a second, also while libcurl, to which the
+ * limit is nothing any more, waits for the reply to QUIT after a refusal.
+ */
+static int
+go_on(void *arg, curl_off_t down, curl_off_t now, curl_off_t up,
+    curl_off_t sent)
+{
+	struct smtp *smtp = arg;
+
+	(void)down;
+	(void)now;
+	(void)up;
+	(void)sent;
+	if (smtp->over != 0)
+		return now_ms() - smtp->over >= GOODBYE_MS;
+	return smtp->at < smtp->submission->size && is_forsaken(smtp);
+}
+
 /* From a place of our own in the file: the offset is the mail process's. */
 static size_t
 read_message(char *buf, size_t size, size_t count, void *arg)
@@ -135,6 +183,8 @@ read_message(char *buf, size_t size, size_t count, void *arg)
 		return give_up(smtp, "the message cannot be read to its end");
 	if (has_bare(smtp, buf, (size_t)n))
 		return give_up(smtp, "the message has a bare CR or LF");
+	if ((uint64_t)n == left && is_forsaken(smtp))
+		return give_up(smtp, "the mail process is gone");
 	smtp->at += (uint64_t)n;
 	return (size_t)n;
 }
@@ -152,7 +202,10 @@ ends_well(const struct submission *submission)
 
 /* --------------------------------------------------------------- reply --- */
 
-/* A line of a reply; 221 answers a QUIT and says nothing of the message. */
+/*
+ * A line of a reply; 221 answers a QUIT and says nothing of the message. The
+ * second reply is the one to EHLO: where it is refused, HELO follows.
+ */
 static size_t
 take_reply(char *buf, size_t size, size_t count, void *arg)
 {
@@ -165,6 +218,9 @@ take_reply(char *buf, size_t size, size_t count, void *arg)
 	if (strspn(digits, "0123456789") != 3 || strcmp(digits, "221") == 0)
 		return len;
 	smtp->code = (unsigned)strtoul(digits, NULL, 10);
+	if (len > 3 && buf[3] != '-' && ++smtp->replies != 2 &&
+	    smtp->code >= 400 && smtp->over == 0)
+		smtp->over = now_ms();
 	for (count = len; count > 0 && (buf[count - 1] == '\r' ||
 	    buf[count - 1] == '\n'); count--)
 		continue;
@@ -246,6 +302,7 @@ set_options(struct smtp *smtp, const char *server, const char *helo,
 	    SET(CURLOPT_NOSIGNAL, 1L) ||
 	    SET(CURLOPT_TIMEOUT_MS, (long)limit) ||
 	    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)limit) ||
+	    SET(CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)limit / 1000 + 1) ||
 	    SET(CURLOPT_MAIL_FROM, smtp->submission->sender) ||
 	    SET(CURLOPT_MAIL_RCPT, smtp->recipients) ||
 	    SET(CURLOPT_UPLOAD, 1L) ||
@@ -253,6 +310,9 @@ set_options(struct smtp *smtp, const char *server, const char *helo,
 	    (curl_off_t)smtp->submission->size) ||
 	    SET(CURLOPT_READFUNCTION, read_message) ||
 	    SET(CURLOPT_READDATA, smtp) ||
+	    SET(CURLOPT_NOPROGRESS, 0L) ||
+	    SET(CURLOPT_XFERINFOFUNCTION, go_on) ||
+	    SET(CURLOPT_XFERINFODATA, smtp) ||
 	    SET(CURLOPT_HEADERFUNCTION, take_reply) ||
 	    SET(CURLOPT_HEADERDATA, smtp))
 		return -1;
@@ -260,13 +320,35 @@ set_options(struct smtp *smtp, const char *server, const char *helo,
 	return 0;
 }
 
+/*
+ * libcurl says QUIT too, and waits two minutes for the reply where none comes.
+ * It is said here, with less patience, and then there is no connection left.
+ */
+static void
+say_goodbye(struct smtp *smtp)
+{
+	static const char quit[] = "QUIT\r\n";
+	struct pollfd pfd = { .fd = -1, .events = POLLIN };
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	if (curl.getinfo(smtp->handle, CURLINFO_ACTIVESOCKET, &fd) !=
+	    CURLE_OK || fd == CURL_SOCKET_BAD)
+		return;
+	pfd.fd = fd;
+	if (send(fd, quit, sizeof(quit) - 1, MSG_NOSIGNAL) > 0)
+		(void)poll(&pfd, 1, GOODBYE_MS);
+	(void)shutdown(fd, SHUT_RDWR);
+}
+
 void
 smtp_close(struct smtp *smtp)
 {
 	if (smtp == NULL)
 		return;
-	if (smtp->handle != NULL)
+	if (smtp->handle != NULL) {
+		say_goodbye(smtp);
 		curl.cleanup(smtp->handle);
+	}
 	if (smtp->recipients != NULL)
 		curl.free_list(smtp->recipients);
 	free(smtp);
@@ -274,7 +356,7 @@ smtp_close(struct smtp *smtp)
 
 struct smtp *
 smtp_send(const char *server, const char *helo,
-    const struct submission *submission, unsigned limit,
+    const struct submission *submission, int asker, unsigned limit,
     struct submit_answer *answer)
 {
 	struct smtp *smtp = calloc(1, sizeof(*smtp));
@@ -283,6 +365,7 @@ smtp_send(const char *server, const char *helo,
 	if (smtp == NULL)
 		return NULL;
 	smtp->submission = submission;
+	smtp->asker = asker;
 	if ((smtp->handle = curl.init()) == NULL ||
 	    add_recipients(smtp) == -1 ||
 	    set_options(smtp, server, helo, limit) == -1)
@@ -311,10 +394,11 @@ smtp_load(struct smime_error *err)
 
 struct smtp *
 smtp_send(const char *server, const char *helo,
-    const struct submission *submission, unsigned limit,
+    const struct submission *submission, int asker, unsigned limit,
     struct submit_answer *answer)
 {
 	(void)server;
+	(void)asker;
 	(void)helo;
 	(void)submission;
 	(void)limit;

@@ -102,7 +102,7 @@ serve_one(struct server *server)
 		limit = server->request.limit;
 	if (is_whole(submission))
 		smtp = smtp_send(conf->submit_server, conf->authserv_id,
-		    submission, limit, &answer);
+		    submission, server->fd, limit, &answer);
 	rc = send_answer(server->fd, server->request.serial, &answer);
 	say(submission, &answer, now_us() - began);
 	smtp_close(smtp);

@@ -43,13 +43,15 @@ write_conf(bool as_root)
 	    "milter = { socket = \"inet:8899@127.0.0.1\"; };\n"
 	    "spool = { dir = \"%s/spool\"; };\n"
 	    "audit = { file = \"%s\"; };\ncustody = { socket = \"\"; };\n"
+	    "submit = { server = \"127.0.0.1:1\"; user = \"%s\";\n"
+	    "  threads = %d; };\n"
 	    "verify = { crl_dir = \"\"; };\n"
 	    "keystore = { dir = \"%s/keystore\";\n"
 	    "  anchors_dir = \"%s/anchors\";\n"
 	    "  intermediates_dir = \"%s/intermediates\";\n"
 	    "  rate_limit = 100000; insecure_unencrypted_keys = true; };\n",
 	    as_root ? CAGED_MAIL : "", as_root ? CAGED_KEYS : "", base, caged_audit,
-	    base, base, base);
+	    as_root ? CAGED_SUBMIT : "", CAGED_CHANNELS, base, base, base);
 	write_whole(caged_conf, text, strlen(text));
 }
 
@@ -113,6 +115,7 @@ caged_start(struct caged *out, caged_function run)
 	memset(channels, 0, sizeof(channels));
 	channels[JOINT_SIGN].fds = theirs;
 	channels[JOINT_SIGN].count = CAGED_CHANNELS;
+	channels[JOINT_SUBMIT] = channels[JOINT_SIGN];
 	fflush(NULL);
 	out->pid = fork();
 	assert_int_not_equal(out->pid, -1);
@@ -140,7 +143,7 @@ caged_await(struct caged *caged)
 	    ready != CONTROL_READY) {
 		pki_run("cat", pki_path("log"), NULL);
 		pki_show();
-		fail_msg("the key process does not start");
+		fail_msg("the process does not start");
 	}
 }
 

@@ -1,7 +1,7 @@
 /*
  * caged.h - the product's processes, in their cages, for unit tests: a small
- * world to serve and a process to serve it. As root they run as two users that
- * every Debian has.
+ * world to serve and a process to serve it. As root they run as users that every
+ * Debian has.
  */
 #ifndef SAMPUL_TEST_CAGED_H
 #define SAMPUL_TEST_CAGED_H
@@ -14,8 +14,10 @@
 #define CAGED_CHANNELS	2
 #define CAGED_MAIL	"news"
 #define CAGED_KEYS	"uucp"
+#define CAGED_SUBMIT	"lp"
 
-/* mail_process or key_process; named by the test, which links it. */
+/* mail_process, key_process, submit_process; named by the test, which links
+ * it. The channels are those to whoever asks it. */
 typedef int (*caged_function)(struct conf *conf, int control,
     const struct channels *channels);
 

@@ -1,11 +1,13 @@
 /*
- * test_cage.c - the mail process and the key process when they are taken over.
+ * test_cage.c - the mail, the key and the submit process when they are taken
+ * over.
  *
- * Both are the product's, from mail_process and key_process on. What stands
- * here in place of libmilter's smfi_main and of rate_take is the intruder: it
- * runs where mail would be served or a request answered, with all that the
- * process then has, and tries one thing. Each attempt is first made outside,
- * where it must succeed: else its failure inside would say nothing.
+ * They are the product's, from mail_process, key_process and submit_process on.
+ * What stands here in place of libmilter's smfi_main, of rate_take and of
+ * smtp_send is the intruder: it runs where mail would be served, a request
+ * answered or a message sent, with all that the process then has, and tries one
+ * thing. Each attempt is first made outside, where it must succeed: else its
+ * failure inside would say nothing.
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -127,6 +129,17 @@ connect_tcp(void)
 }
 
 static bool
+listen_tcp(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return fd != -1 && bind(fd, (struct sockaddr *)&at,
+	    sizeof(at)) == 0 && listen(fd, 1) == 0;
+}
+
+static bool
 connect_local(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -242,38 +255,43 @@ clear_append(void)
 	return fd != -1 && fcntl(fd, F_SETFL, 0) == 0;
 }
 
-enum { IN_MAIL = 1, IN_KEYS = 2, BY_FILES = 4 /* takes Landlock or users */ };
+enum { IN_MAIL = 1, IN_KEYS = 2, BY_FILES = 4 /* takes Landlock or users */,
+	IN_SUBMIT = 8, BY_PORTS = 16 /* takes Landlock that knows ports */ };
+#define IN_ALL	(IN_MAIL | IN_KEYS | IN_SUBMIT)
 
 static const struct {
 	const char		*what;
 	attempt_function	 attempt;
 	unsigned		 where;
 } attempts[] = {
-	{ "read a private key", open_secret, IN_MAIL | BY_FILES },
-	{ "list the keystore", list_keystore, IN_MAIL | BY_FILES },
-	{ "read /etc/passwd", read_passwd, IN_MAIL | IN_KEYS | BY_FILES },
+	{ "read a private key", open_secret, IN_MAIL | IN_SUBMIT | BY_FILES },
+	{ "list the keystore", list_keystore,
+	    IN_MAIL | IN_SUBMIT | BY_FILES },
+	{ "read /etc/passwd", read_passwd, IN_ALL | BY_FILES },
 	{ "make a file in another's directory", make_file,
-	    IN_MAIL | IN_KEYS | BY_FILES },
-	{ "empty the audit file", truncate_audit, IN_MAIL | IN_KEYS },
-	{ "write over the audit file", overwrite_audit, IN_MAIL | IN_KEYS },
+	    IN_ALL | BY_FILES },
+	{ "empty the audit file", truncate_audit, IN_ALL },
+	{ "write over the audit file", overwrite_audit, IN_ALL },
 	{ "undo appending", clear_append, IN_KEYS },
 	{ "connect by TCP", connect_tcp, IN_MAIL | IN_KEYS },
-	{ "connect to a local socket", connect_local, IN_MAIL | IN_KEYS },
-	{ "make a datagram socket", datagram_socket, IN_MAIL | IN_KEYS },
-	{ "run a program", run_program, IN_MAIL | IN_KEYS },
-	{ "make a process", new_process, IN_MAIL | IN_KEYS },
-	{ "make a process by clone3", new_process_clone3, IN_MAIL | IN_KEYS },
-	{ "trace another", trace_victim, IN_MAIL | IN_KEYS },
-	{ "read another's memory", read_victim, IN_MAIL | IN_KEYS },
-	{ "open another's memory", open_victim, IN_MAIL | IN_KEYS },
-	{ "signal another", signal_victim, IN_MAIL | IN_KEYS },
-	{ "make memory executable", map_code, IN_MAIL | IN_KEYS },
-	{ "become root", become_root, IN_MAIL | IN_KEYS },
-	{ "be dumpable again", dump_again, IN_MAIL | IN_KEYS },
+	{ "connect to another port", connect_tcp, IN_SUBMIT | BY_PORTS },
+	{ "listen", listen_tcp, IN_ALL },
+	{ "connect to a local socket", connect_local, IN_ALL },
+	{ "make a datagram socket", datagram_socket, IN_ALL },
+	{ "run a program", run_program, IN_ALL },
+	{ "make a process", new_process, IN_ALL },
+	{ "make a process by clone3", new_process_clone3, IN_ALL },
+	{ "trace another", trace_victim, IN_ALL },
+	{ "read another's memory", read_victim, IN_ALL },
+	{ "open another's memory", open_victim, IN_ALL },
+	{ "signal another", signal_victim, IN_ALL },
+	{ "make memory executable", map_code, IN_ALL },
+	{ "become root", become_root, IN_ALL },
+	{ "be dumpable again", dump_again, IN_ALL },
 };
 #define ATTEMPTS	(sizeof(attempts) / sizeof(attempts[0]))
 
-/* ------------------------------------------- where it stands in the two --- */
+/* ----------------------------------------- where it stands in the three --- */
 
 int
 smfi_setconn(char *name)
@@ -319,6 +337,39 @@ int
 smfi_main(void)
 {
 	try_it();
+}
+
+bool
+smtp_is_built(void)
+{
+	return true;
+}
+
+int
+smtp_load(struct smime_error *err)
+{
+	(void)err;
+	return 0;
+}
+
+struct smtp *
+smtp_send(const char *server, const char *helo,
+    const struct submission *submission, int asker, unsigned limit,
+    struct submit_answer *answer)
+{
+	(void)server;
+	(void)helo;
+	(void)submission;
+	(void)asker;
+	(void)limit;
+	(void)answer;
+	try_it();
+}
+
+void
+smtp_close(struct smtp *smtp)
+{
+	(void)smtp;
 }
 
 struct rate *
@@ -426,12 +477,32 @@ has_filter(void)
 }
 
 static bool
-has_landlock(void)
+has_landlock(int version)
 {
-	return syscall(444, NULL, (size_t)0, 1U) >= 1;
+	return syscall(444, NULL, (size_t)0, 1U) >= version;
 }
 
 /* -------------------------------------------------------------- tests --- */
+
+/* Something to send, from a file that is open here. */
+static bool
+send_submission(int channel)
+{
+	static const char *const to[] = { BUDI };
+	static unsigned char buf[SUBMIT_REQUEST_MAX];
+	static struct submit_request request;
+	int fd = open(caged_conf, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+	bool sent;
+
+	request.limit = 60000;
+	request.submission = (struct submission){ .sender = "",
+	    .recipients = to, .count = 1, .size = 16, .queue_id = "4F2A" };
+	len = submit_put_request(&request, buf, sizeof(buf));
+	sent = len > 0 && submit_send_packet(channel, buf, (size_t)len, fd);
+	close(fd);
+	return sent;
+}
 
 /* The last octet reported: 'S' succeeded, 'r' refused, 0 none. */
 static char
@@ -462,7 +533,7 @@ made_outside(attempt_function attempt)
 }
 
 static char
-made_inside(attempt_function attempt, bool keys, int *status)
+made_inside(attempt_function attempt, unsigned where, int *status)
 {
 	unsigned char buf[CHANNEL_REQUEST_MAX];
 	struct caged running;
@@ -470,12 +541,15 @@ made_inside(attempt_function attempt, bool keys, int *status)
 
 	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
 	attack = attempt;
-	caged_start(&running, keys ? key_process : mail_process);
-	if (keys) {
+	caged_start(&running, where == IN_KEYS ? key_process :
+	    where == IN_SUBMIT ? submit_process : mail_process);
+	if (where != IN_MAIL) {
 		caged_await(&running);
 		len = caged_request(buf);
-		assert_int_equal(send(running.channels[0], buf, (size_t)len,
-		    MSG_NOSIGNAL), len);
+		assert_true(where == IN_SUBMIT ?
+		    send_submission(running.channels[0]) :
+		    send(running.channels[0], buf, (size_t)len,
+		    MSG_NOSIGNAL) == len);
 		/* until it ends or answers, which it must not */
 		assert_true(recv(running.channels[0], buf, sizeof(buf), 0) <=
 		    0);
@@ -496,8 +570,9 @@ try_all(unsigned where)
 		skip();
 	for (i = 0; i < ATTEMPTS; i++) {
 		if ((attempts[i].where & where) == 0 ||
-		    ((attempts[i].where & BY_FILES) && !has_landlock() &&
-		    geteuid() != 0))
+		    ((attempts[i].where & BY_FILES) && !has_landlock(1) &&
+		    geteuid() != 0) || ((attempts[i].where & BY_PORTS) &&
+		    !has_landlock(4)))
 			continue;
 		/* root alone can show that becoming root would work */
 		if (geteuid() == 0) {
@@ -509,8 +584,7 @@ try_all(unsigned where)
 				bad++;
 			}
 		}
-		inside = made_inside(attempts[i].attempt, where == IN_KEYS,
-		    &status);
+		inside = made_inside(attempts[i].attempt, where, &status);
 		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 			killed++;
 		} else if (inside == 'r' && WIFEXITED(status)) {
@@ -541,16 +615,25 @@ test_keys_taken_over(void **state)
 }
 
 static void
+test_submit_taken_over(void **state)
+{
+	(void)state;
+	try_all(IN_SUBMIT);
+}
+
+static void
 test_count(void **state)
 {
 	(void)state;
 	if (!has_filter())
 		skip();
-	print_message("key process: %u system calls, mail process: %u\n",
-	    sandbox_call_count(SANDBOX_KEYS),
-	    sandbox_call_count(SANDBOX_MAIL));
+	print_message("key process: %u system calls, mail process: %u, "
+	    "submit process: %u\n", sandbox_call_count(SANDBOX_KEYS),
+	    sandbox_call_count(SANDBOX_MAIL),
+	    sandbox_call_count(SANDBOX_SUBMIT));
 	assert_true(sandbox_call_count(SANDBOX_KEYS) <= 25);
 	assert_true(sandbox_call_count(SANDBOX_MAIL) <= 50);
+	assert_true(sandbox_call_count(SANDBOX_SUBMIT) <= 40);
 }
 
 /* Returns the length; 0 is the end of the other side and not sent. */
@@ -625,6 +708,7 @@ main(void)
 		cmocka_unit_test(test_count),
 		cmocka_unit_test(test_mail_taken_over),
 		cmocka_unit_test(test_keys_taken_over),
+		cmocka_unit_test(test_submit_taken_over),
 		cmocka_unit_test(test_hostile_requests),
 	};
 
