@@ -183,11 +183,11 @@ keystore_close(struct keystore *store)
  * without a gap, and what they read meanwhile no longer matches its stamps.
  *
  * The cage of the key process is bound to the directory that was there at the
- * start. Nothing is signed from that one any more: it may hold what the
- * administrator has taken out.
+ * start. Nothing of that one is used any more, neither to sign nor to encrypt
+ * to: it may hold what the administrator has taken out.
  */
-void
-keystore_follow(struct keystore *store)
+static void
+look_again(struct keystore *store)
 {
 	struct stat named, open_one;
 	struct timespec ts;
@@ -218,4 +218,14 @@ keystore_follow(struct keystore *store)
 	else if (!atomic_exchange(&store->moved, true))
 		log_error("the keystore %s is another directory now, which "
 		    "cannot be reached; restart sampul-milter", store->dir);
+}
+
+int
+keystore_follow(struct keystore *store, struct smime_error *err)
+{
+	look_again(store);
+	if (!atomic_load(&store->moved))
+		return 0;
+	return smime_error_setx(err, "the keystore %s was replaced as a "
+	    "whole; this takes a restart", store->dir);
 }

@@ -25,9 +25,10 @@ struct keystore {
 };
 
 /*
- * A whole keystore may have been put in the place of another: goes over to it,
- * or marks the store as moved.
+ * Before each use: a whole keystore may have been put in the place of another.
+ * Goes over to it; -1 while it is out of reach, for then nothing of the one
+ * before is used.
  */
-void	 keystore_follow(struct keystore *store);
+int	 keystore_follow(struct keystore *store, struct smime_error *err);
 
 #endif

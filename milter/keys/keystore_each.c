@@ -118,13 +118,14 @@ keystore_each(struct keystore *store, const char *address, bool with_keys,
     time_t now, int (*each)(void *arg, const struct keystore_entry *entry),
     void *arg, struct smime_error *err)
 {
-	struct trust_state *state = truststore_get(store->trusted,
-	    &store->trusts);
+	struct trust_state *state;
 	struct visit visit = { store, store->context, with_keys, now, each,
 	    arg };
 	int rc;
 
-	keystore_follow(store);
+	if (keystore_follow(store, err) == -1)
+		return -1;
+	state = truststore_get(store->trusted, &store->trusts);
 	visit.context.trust = state->trust;
 	rc = address != NULL ? visit_name(&visit, address) :
 	    visit_all(&visit, err);

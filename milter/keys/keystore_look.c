@@ -207,12 +207,8 @@ keystore_look(struct keystore *store, const char *address, time_t now,
 		    "the keystore");
 		return NULL;
 	}
-	keystore_follow(store);
-	if (atomic_load(&store->moved)) {
-		smime_error_setx(err, "the keystore %s was replaced as a "
-		    "whole; this takes a restart", store->dir);
+	if (keystore_follow(store, err) == -1)
 		return NULL;
-	}
 	state = truststore_get(store->trusted, &store->trusts);
 	identity = find(store, state, address, now, lack, err);
 	trust_state_unref(state);

@@ -75,7 +75,8 @@ keystore_unlock(struct keystore *store, const char *address, time_t now,
 	int rc;
 
 	*owned = *opened = 0;
-	keystore_follow(store);
+	if (keystore_follow(store, err) == -1)
+		return -1;
 	state = truststore_get(store->trusted, &store->trusts);
 	context.trust = state->trust;
 	rc = mailbox_read(&context, address, now, &mailbox, &missing, err);

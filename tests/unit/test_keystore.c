@@ -373,6 +373,40 @@ test_directory_exchanged(void **state)
 	keystore_close(store);
 }
 
+/* Nor is anything of the one before used when the new one is out of reach. */
+static void
+test_directory_out_of_reach(void **state)
+{
+	unsigned char *der = NULL;
+	unsigned owned, opened;
+	struct keystore *store;
+	struct smime_error err = { "" };
+	time_t now = time(NULL);
+	size_t len = 0;
+
+	(void)state;
+	store_put(BUDI, "a", "one");
+	store = open_store(store_conf());
+	assert_int_equal(keystore_list(store, BUDI, now, 65536, &der, &len,
+	    &err), 0);
+	assert_true(len > 0);
+	OPENSSL_free(der);
+	assert_int_equal(rename(pki_path("keystore"), pki_path("old")), 0);
+	assert_int_equal(mkdir(pki_path("keystore"), 0700), 0);
+	assert_int_equal(chmod(pki_path("keystore"), 0777), 0);
+	usleep(1100000);
+	must_be(store, now, "to sign", "fault*this takes a restart");
+	assert_int_equal(keystore_list(store, BUDI, now, 65536, &der, &len,
+	    &err), -1);
+	assert_int_equal(keystore_unlock(store, BUDI, now, "x", 1,
+	    INT64_MAX, &owned, &opened, &err), -1);
+	assert_int_equal(rmdir(pki_path("keystore")), 0);
+	assert_int_equal(rename(pki_path("old"), pki_path("keystore")), 0);
+	usleep(1100000);
+	must_be(store, now, "back again", "one");
+	keystore_close(store);
+}
+
 /* A file rewritten within the grain of the file system's clock. */
 static void
 test_change_without_trace(void **state)
@@ -1068,6 +1102,8 @@ main(void)
 		cmocka_unit_test_setup(test_replacement, each_setup),
 		cmocka_unit_test_setup(test_damaged_key, each_setup),
 		cmocka_unit_test_setup(test_directory_exchanged, each_setup),
+		cmocka_unit_test_setup(test_directory_out_of_reach,
+		    each_setup),
 		cmocka_unit_test_setup(test_change_without_trace, each_setup),
 		cmocka_unit_test_setup(test_bad_entries, each_setup),
 		cmocka_unit_test_setup(test_hostile_addresses, each_setup),
