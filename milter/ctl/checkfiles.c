@@ -29,9 +29,13 @@ is_set(const char *text)
 static void
 check_user(struct check_report *report, const char *setting, const char *name)
 {
-	if (!is_set(name) || geteuid() != 0)
+	if (geteuid() != 0)
 		return;
-	if (getpwnam(name) == NULL)
+	if (!is_set(name))
+		check_say(report, LEVEL_ERROR, setting, "is empty: the process "
+		    "would stay root; name a user, and make it with: adduser "
+		    "--system --group --no-create-home --home /nonexistent");
+	else if (getpwnam(name) == NULL)
 		check_say(report, LEVEL_ERROR, setting, "there is no user %s; "
 		    "make it with: adduser --system --group --no-create-home "
 		    "--home /nonexistent %s", name, name);

@@ -54,6 +54,13 @@ assert eval(sys.argv[2], {"d": data}), data' "$tmp/out" "$2" 2>>"$tmp/err"
 	result $? "$1"
 }
 
+# As root with users of their own, for check objects to staying root.
+users='user = ""; key_user = "";'
+if [ "$(id -u)" -eq 0 ]; then
+	users='user = "daemon"; key_user = "bin";'
+	chmod 755 "$tmp"
+fi
+
 # conf [SETTINGS of keystore]: a configuration below $tmp/site
 conf()
 {
@@ -61,7 +68,7 @@ conf()
 domains = [ ".pekalongankab.go.id" ];
 authserv_id = "mail.pekalongankab.go.id";
 language = "en";
-user = ""; key_user = "";
+$users
 milter = { socket = "unix:$tmp/site/milter.sock"; };
 spool = { dir = "$tmp/site/spool"; };
 keystore = { dir = "$tmp/site/keystore"; anchors_dir = "$tmp/site/anchors";
@@ -501,9 +508,6 @@ expect 74 "a full output" sh -c '"$1" -c "$2" check >/dev/full' - "$ctl" \
 if [ "$(id -u)" -eq 0 ]; then
 	fresh
 	rm -rf "$tmp/site"
-	chmod 755 "$tmp"
-	sed -i 's/user = ""; key_user = ""/user = "daemon"; key_user = "bin"/' \
-	    "$tmp/sampul.conf"
 	expect 0 "init for two users" run init
 	cp "$tmp/pki/root.pem" "$tmp/site/anchors/"
 	cp "$tmp/pki/issuing.pem" "$tmp/site/intermediates/"
@@ -515,6 +519,12 @@ if [ "$(id -u)" -eq 0 ]; then
 	    tr '\n' ' ')" = "bin daemon bin root bin " ]
 	result $? "owners"
 	expect 0 "check for two users" run check
+	sed -i 's/user = "daemon"; key_user = "bin"/user = ""; key_user = ""/' \
+	    "$tmp/sampul.conf"
+	expect 78 "check: staying root" run check
+	says "the mail process" '^error    user: is empty: .*stay root'
+	says "the key process" '^error    key_user: is empty: .*stay root'
+	conf
 	chmod 700 "$tmp"
 	expect 78 "check: the way there is closed" run check
 	says "names who and what" 'keystore cannot be read by bin'
