@@ -76,13 +76,23 @@ soft_break(struct encoder *enc)
 	enc->soft = true;
 }
 
+static unsigned char *
+hex(unsigned char *out, unsigned char c)
+{
+	*out++ = '=';
+	*out++ = (unsigned char)digits[c >> 4];
+	*out++ = (unsigned char)digits[c & 15];
+	return out;
+}
+
 static void
 put_hex(struct encoder *enc, unsigned char c)
 {
-	char text[3] = { '=', digits[c >> 4], digits[c & 15] };
+	unsigned char text[3];
 
 	if (enc->column + 3 > COLUMNS)
 		soft_break(enc);
+	hex(text, c);
 	put(enc, text, 3);
 }
 
@@ -224,12 +234,12 @@ run(struct encoder *enc, const unsigned char *p, size_t avail)
 			if (plain == 8)
 				continue;
 		}
-		if (is_literal_or_space(p[n])) {
+		if (p[n] > 0x7f && end - out >= 3) {
+			for (; n < avail && p[n] > 0x7f && end - out >= 3;
+			    n++)
+				out = hex(out, p[n]);
+		} else if (is_literal_or_space(p[n])) {
 			*out++ = p[n++];
-		} else if (p[n] > 0x7f && end - out >= 3) {
-			*out++ = '=';
-			*out++ = (unsigned char)digits[p[n] >> 4];
-			*out++ = (unsigned char)digits[p[n++] & 15];
 		} else if (out < last && is_plain_end(p, n, avail)) {
 			*out++ = p[n++];
 			*out++ = p[n++];
