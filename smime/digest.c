@@ -44,3 +44,10 @@ smime_digest_size(enum smime_digest digest)
 	}
 	return 32;
 }
+
+int
+smime_fingerprint(const void *buf, size_t len, unsigned char out[32])
+{
+	return EVP_Digest(buf, len, out, NULL, EVP_sha256(), NULL) == 1 ? 0 :
+	    -1;
+}

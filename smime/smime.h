@@ -248,6 +248,11 @@ uint64_t spool_size(const struct spool *spool);
  */
 int	 spool_read(struct spool *spool, uint64_t offset, void *buf,
 	    size_t len, size_t *got, struct smime_error *err);
+/*
+ * Has all of it in the file, for somebody else to read: the descriptor, which
+ * is borrowed, or -1. Nothing may be written afterwards.
+ */
+int	 spool_descriptor(struct spool *spool, struct smime_error *err);
 
 /* -------------------------------------------------------------- digest --- */
 
@@ -262,6 +267,8 @@ const EVP_MD *smime_digest_md(enum smime_digest digest);
 /* "sha-256" and so on, the spelling of micalg (RFC 8551 3.5.3.2). */
 const char *smime_digest_micalg(enum smime_digest digest);
 size_t	 smime_digest_size(enum smime_digest digest);
+/* SHA-256 of something, as a name for it; -1 when libcrypto fails. */
+int	 smime_fingerprint(const void *buf, size_t len, unsigned char out[32]);
 
 /* --------------------------------------------------------------- canon --- */
 

@@ -320,3 +320,18 @@ spool_read(struct spool *spool, uint64_t offset, void *buf, size_t len,
 	*got = done;
 	return 0;
 }
+
+int
+spool_descriptor(struct spool *spool, struct smime_error *err)
+{
+	if (spool->failed)
+		return smime_error_setx(err, "the spooled body is not whole");
+	spool->failed = true;
+	if (spool->fd == -1 && spill(spool, err) == -1)
+		return -1;
+	if (write_out(spool, spool->buffer, spool->buffered, err) == -1)
+		return -1;
+	spool->buffered = 0;
+	spool->failed = false;
+	return spool->fd;
+}

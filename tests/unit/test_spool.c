@@ -210,6 +210,43 @@ test_file_is_private(void **state)
 	}
 }
 
+/* For somebody else to read: whole, in the file, from its beginning. */
+static void
+test_descriptor(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 999, 1001, 65536, 70000,
+		200000 };
+	struct smime_error err = { "" };
+	struct spool *spool;
+	struct stat st;
+	char octet;
+	size_t i;
+	int fd;
+
+	(void)state;
+	no_tmpfile = false;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		spool = spool_new(dir, i % 2 == 0 ? 1000 : 0);
+		fill(spool, lengths[i], 777);
+		fd = spool_descriptor(spool, &err);
+		assert_true(fd >= 0);
+		assert_int_equal(spool_descriptor(spool, &err), fd);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, lengths[i]);
+		assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+		check_from(spool, 0, lengths[i], 4096);
+		if (lengths[i] > 0)
+			assert_int_equal(pread(fd, &octet, 1,
+			    (off_t)lengths[i] - 1), 1);
+		spool_free(spool);
+	}
+	spool = spool_new("/nonexistent", 1000);
+	fill(spool, 10, 10);
+	assert_int_equal(spool_descriptor(spool, &err), -1);
+	assert_int_equal(spool_descriptor(spool, &err), -1);
+	spool_free(spool);
+}
+
 static void
 test_full_disk(void **state)
 {
@@ -280,6 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_same_octets_back, setup),
 		cmocka_unit_test_setup(test_file_is_private, setup),
+		cmocka_unit_test_setup(test_descriptor, setup),
 		cmocka_unit_test_setup(test_full_disk, setup),
 		cmocka_unit_test_setup(test_no_directory, setup),
 		cmocka_unit_test_setup(test_wiped, setup),
