@@ -11,6 +11,7 @@
 
 #include <openssl/crypto.h>
 
+#include "../copying.h"
 #include "ctl.h"
 
 /* ----------------------------------------------------- the key process --- */
@@ -80,29 +81,12 @@ to_stream(void *arg, const unsigned char *buf, size_t len)
 	return fwrite(buf, 1, len, stream) == len ? 0 : -1;
 }
 
-/* A field as it travels: folds and the end of the line are CRLF. */
-static void
-put_field(FILE *stream, const struct header_field *field)
-{
-	size_t i;
-
-	fwrite(field->name, 1, field->name_len, stream);
-	putc(':', stream);
-	for (i = 0; i < field->value_len; i++) {
-		if (field->value[i] == '\n')
-			putc('\r', stream);
-		putc(field->value[i], stream);
-	}
-	fputs("\r\n", stream);
-}
-
 int
 ctl_put_message(FILE *stream, const struct conf *conf,
     const struct ctl_message *message, struct composed *composed,
     const struct ctl_hiding *hiding, struct smime_error *err)
 {
 	struct removals removals = { .items = NULL };
-	struct header_list header = { .fields = NULL };
 	struct edit_plan edits = { .steps = NULL };
 	size_t i;
 	int rc = -1;
@@ -117,14 +101,9 @@ ctl_put_message(FILE *stream, const struct conf *conf,
 	if (hiding != NULL && hiding->confidential && edit_plan_hide(&edits,
 	    &message->header, hiding->subject, err) == -1)
 		goto out;
-	if (edit_plan_apply(&edits, &message->header, &header, err) == -1)
-		goto out;
-	for (i = 0; i < header.count; i++)
-		put_field(stream, &header.fields[i]);
-	fputs("\r\n", stream);
-	rc = composed_write(composed, to_stream, stream, err);
+	rc = whole_write(&edits, &message->header, composed, to_stream,
+	    stream, err);
 out:
-	header_clear(&header);
 	edit_plan_clear(&edits);
 	removals_clear(&removals);
 	return rc;
