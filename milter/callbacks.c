@@ -35,6 +35,8 @@ macro(SMFICTX *ctx, const char *name)
 /* ----------------------------------------------------------- negotiate --- */
 
 #define ACTIONS		(SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY)
+/* Asked for where the MTA has them: not all messages need them. */
+#define ACTIONS_MORE	(SMFIF_QUARANTINE | SMFIF_DELRCPT)
 /* Steps that we have no use for; an MTA that knows no such request sends them,
  * and libmilter answers. */
 #define STEPS_OFF	(SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN)
@@ -91,7 +93,9 @@ cb_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 		return SMFIS_REJECT;
 	}
 	atomic_store(&shared->leadspc, leadspc);
-	*want_actions = ACTIONS | (actions & SMFIF_QUARANTINE);
+	session->delrcpt = (actions & SMFIF_DELRCPT) != 0;
+	atomic_store(&shared->delrcpt, session->delrcpt);
+	*want_actions = ACTIONS | (actions & ACTIONS_MORE);
 	*want_steps = (steps & STEPS_OFF) | NO_REPLY |
 	    (leadspc ? SMFIP_HDR_LEADSPC : 0);
 	if ((actions & SMFIF_SETSYMLIST) != 0) {
@@ -117,6 +121,7 @@ cb_connect(SMFICTX *ctx, char *name, struct sockaddr *client)
 		session = session_new(shared, atomic_load(&shared->leadspc));
 		if (session == NULL)
 			return SMFIS_NOREPLY;
+		session->delrcpt = atomic_load(&shared->delrcpt);
 		(void)smfi_setpriv(ctx, session);
 	}
 	session_connect(session, client, macro(ctx, "{daemon_name}"));
@@ -212,7 +217,7 @@ static char filter_name[] = "sampul";
 const struct smfiDesc callbacks = {
 	.xxfi_name = filter_name,
 	.xxfi_version = SMFI_VERSION,
-	.xxfi_flags = ACTIONS | SMFIF_QUARANTINE,
+	.xxfi_flags = ACTIONS | ACTIONS_MORE,
 	.xxfi_connect = cb_connect,
 	.xxfi_envfrom = cb_mail,
 	.xxfi_envrcpt = cb_rcpt,

@@ -38,6 +38,16 @@ static const struct setting_word cannot_encrypts[] = {
 	{ NULL, 0 }
 };
 
+static const struct setting_word withouts[] = {
+	{ "refuse-all", WITHOUT_REFUSE_ALL },
+	{ "refuse-each", WITHOUT_REFUSE_EACH },
+	{ "clear-copy", WITHOUT_CLEAR_COPY }, { NULL, 0 }
+};
+static const struct setting_word hiddens[] = {
+	{ "refuse", HIDDEN_REFUSE }, { "own-copy", HIDDEN_OWN_COPY },
+	{ NULL, 0 }
+};
+
 /* ---------------------------------------------------- values of settings --- */
 
 /* One label; "" is our domain itself. */
@@ -171,6 +181,12 @@ print_source(FILE *stream, const void *base)
     NULL, NULL, NULL, NULL, false, false },				\
 { "", "copy_to_sender", SETTING_BOOL, AT(copy_to_sender), "true", 0, 0,	\
     NULL, NULL, NULL, NULL, false, false },				\
+{ "", "without_certificate", SETTING_WORD, AT(without_certificate),	\
+    "refuse-all", 0, 0, withouts, NULL, NULL, NULL, false, false },	\
+{ "", "hidden_recipients", SETTING_WORD, AT(hidden_recipients), "refuse", \
+    0, 0, hiddens, NULL, NULL, NULL, false, false },			\
+{ "", "split_by_key", SETTING_BOOL, AT(split_by_key), "false", 0, 0,	\
+    NULL, NULL, NULL, NULL, false, false },				\
 { "", "source", SETTING_SPECIAL, AT(where), NULL, 0, 0,			\
     NULL, NULL, read_source, print_source, false, true },		\
 { NULL, NULL, SETTING_STRING, 0, NULL, 0, 0,				\
@@ -229,6 +245,9 @@ inherit(struct rule *rule, const struct rule *from)
 	rule->cannot_encrypt = from->cannot_encrypt;
 	rule->hide_subject = from->hide_subject;
 	rule->copy_to_sender = from->copy_to_sender;
+	rule->without_certificate = from->without_certificate;
+	rule->hidden_recipients = from->hidden_recipients;
+	rule->split_by_key = from->split_by_key;
 }
 
 /*
@@ -255,6 +274,47 @@ settle_signing(struct conf_reader *reader, config_setting_t *at,
 	return 0;
 }
 
+/* Copies and notifications are handed to an MTA, and somebody must say which. */
+static int
+need_server(struct conf_reader *reader, config_setting_t *at, const char *name)
+{
+	config_setting_t *member = config_setting_get_member(at, name);
+
+	if (member == NULL || reader->conf->submit_server[0] != '\0')
+		return 0;
+	return conf_fail(reader, member, "needs a port of the mail server that "
+	    "takes copies; write submit = { server = \"127.0.0.1:10027\"; } and "
+	    "see \"separate copies\" in sampul.conf(5)");
+}
+
+/*
+ * What must be encrypted has no copy in clear: said outright that is a mistake,
+ * inherited it is not meant.
+ */
+static int
+settle_copies(struct conf_reader *reader, config_setting_t *at,
+    struct rule *rule)
+{
+	config_setting_t *without = config_setting_get_member(at,
+	    "without_certificate");
+
+	if ((rule->without_certificate != WITHOUT_REFUSE_ALL &&
+	    need_server(reader, at, "without_certificate") == -1) ||
+	    (rule->hidden_recipients != HIDDEN_REFUSE &&
+	    need_server(reader, at, "hidden_recipients") == -1) ||
+	    (rule->split_by_key && need_server(reader, at, "split_by_key") == -1))
+		return -1;
+	if (rule->without_certificate != WITHOUT_CLEAR_COPY ||
+	    rule->encrypt == ENCRYPT_IF_POSSIBLE)
+		return 0;
+	if (without != NULL)
+		return conf_fail(reader, without, "a copy in clear is for mail "
+		    "that need not be encrypted; write encrypt = "
+		    "\"if-possible\" here, or \"refuse-each\"");
+	rule->without_certificate = WITHOUT_REFUSE_ALL;
+	return 0;
+}
+
 int
 conf_read_default_rule(struct conf_reader *reader, config_setting_t *group)
 {
@@ -264,9 +324,9 @@ conf_read_default_rule(struct conf_reader *reader, config_setting_t *group)
 	    (int)config_setting_source_line(group), rule->where,
 	    sizeof(rule->where));
 	if (settings_read_group(reader, outcome_settings, "", group,
-	    rule) == -1)
+	    rule) == -1 || settle_signing(reader, group, rule) == -1)
 		return -1;
-	return settle_signing(reader, group, rule);
+	return settle_copies(reader, group, rule);
 }
 
 void *
@@ -356,7 +416,9 @@ read_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
 		return conf_fail(reader, at, "no message is larger_than %ju "
 		    "and smaller_than %ju", (uintmax_t)rule->larger_than,
 		    (uintmax_t)rule->smaller_than);
-	return settle_signing(reader, at, rule);
+	if (settle_signing(reader, at, rule) == -1)
+		return -1;
+	return settle_copies(reader, at, rule);
 }
 
 int

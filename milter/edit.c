@@ -180,7 +180,17 @@ out:
 	return rc;
 }
 
-/* ---------------------------------------------------------- quarantine --- */
+/* ------------------------------------------------- recipients, quarantine --- */
+
+int
+edit_remove_recipient(SMFICTX *ctx, const char *address,
+    struct smime_error *err)
+{
+	if (smfi_delrcpt(ctx, (char *)(uintptr_t)address) != MI_SUCCESS)
+		return smime_error_setx(err,
+		    "the MTA did not take a recipient off");
+	return 0;
+}
 
 int
 edit_quarantine(SMFICTX *ctx, const char *reason, struct smime_error *err)

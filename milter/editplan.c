@@ -342,6 +342,13 @@ edit_plan_hide(struct edit_plan *plan, const struct header_list *header,
 }
 
 int
+edit_plan_remove(struct edit_plan *plan, const struct header_list *header,
+    const char *name, struct smime_error *err)
+{
+	return set_field(plan, header, name, NULL, err);
+}
+
+int
 edit_plan_change(struct edit_plan *plan, const char *name, const char *value,
     struct smime_error *err)
 {

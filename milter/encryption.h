@@ -5,6 +5,7 @@
  *	colleagues.c	those of our own mailboxes
  *	harvest.c	certificates kept from mail that came in
  *	recipients.c	whose certificate: the sources, asked in order
+ *	copies.c	into how many messages one is divided
  *	seal.c		whether a message can be encrypted, and to whom
  */
 #ifndef SAMPUL_ENCRYPTION_H
@@ -132,6 +133,56 @@ int	 colleagues_read(void *arg, const struct conf *conf,
 	    const char *address, struct candidates *out,
 	    struct smime_error *err);
 
+/* ------------------------------------------------------------ copies.c --- */
+
+#define COPIES_MAX	100	/* each but the first is submitted */
+#define COPY_NONE	((size_t)-1)
+
+enum reader_key { READER_NONE, READER_RSA, READER_EC };
+
+/* One who is to read a message: a recipient, or its sender. */
+struct reader {
+	const char		*address;	/* canonical; borrowed */
+	bool			 hidden;	/* in neither To nor Cc */
+	bool			 is_sender;	/* and no recipient */
+	enum reader_key		 key;		/* of the certificate */
+	unsigned		 capabilities;
+	struct found_recipient	 found;
+	size_t			 copy;		/* which he gets; COPY_NONE:
+						 * taken off, or refused */
+};
+
+/* What a rule says about dividing a message, as it applies to this one. */
+struct copy_rules {
+	enum without_certificate without;
+	bool			 may_notify;	/* it has a sender */
+	bool			 may_clear;	/* it need not be encrypted */
+	bool			 own_copies;	/* for hidden recipients */
+	bool			 split_by_key;
+};
+
+struct copy {
+	bool			 encrypted;
+	bool			 own;		/* of one hidden recipient */
+	enum reader_key		 key;		/* of the first reader */
+	unsigned		 capabilities;	/* of all of them */
+	size_t			 readers;	/* with the sender */
+};
+
+/* The first is the main one, which stays with the MTA; it is encrypted. */
+struct copies {
+	struct copy		 items[COPIES_MAX];
+	size_t			 count;
+	size_t			 refused;	/* recipients, each by himself */
+};
+
+/*
+ * Divides a message among its readers, setting the copy of each. WHY_NONE, or
+ * why it cannot be encrypted as a whole: out is then empty. A pure function.
+ */
+enum plan_why copies_plan(const struct copy_rules *rules,
+	    struct reader *readers, size_t count, struct copies *out);
+
 /* -------------------------------------------------------------- seal.c --- */
 
 /* To whom one message is encrypted, or why it cannot be. */
@@ -139,22 +190,29 @@ struct seal {
 	bool			 possible;
 	enum plan_why		 why;		/* unless possible */
 	char			 who[256];	/* recipients it is about, as
-						 * many as fit */
+						 * many as fit; with possible,
+						 * those refused each */
 	char			 detail[SMIME_ERROR_MAX];	/* for the log */
-	struct found_recipient	*found;
-	size_t			 count;		/* with the sender's own */
-	size_t			 missing;
-	unsigned		 capabilities;	/* of all of them */
+	struct reader		*readers;	/* each recipient once */
+	size_t			 count;
+	struct copies		 copies;
 };
 
 /*
- * Looks everybody up. -1 for a fault of ours; seal is to be cleared in any
- * case.
+ * Looks everybody up and divides the message. -1 for a fault of ours; seal is
+ * to be cleared in any case. Borrows from facts and plan.
  */
 int	 seal_resolve(struct seal *seal, struct recipients *recipients,
 	    const struct conf *conf, const struct recipient_settings *settings,
 	    const struct plan *plan, const struct facts *facts,
 	    struct smime_error *err);
+/*
+ * The reader that is this canonical address, or NULL. Borrowed.
+ */
+const struct reader *seal_reader(const struct seal *seal,
+	    const char *address);
+/* Whether more than the MTA's own transaction is needed. */
+bool	 seal_is_divided(const struct seal *seal);
 void	 seal_clear(struct seal *seal);
 
 #endif

@@ -1,10 +1,11 @@
 /*
- * finish.c - the end of a message: sign, edit, answer, one line in the log.
+ * finish.c - the end of a message: edit, answer, one line in the log.
  *
- * All that is done to a message is done here, in this order: decide what could
- * not be decided before the body was known; sign and check; change the header;
- * replace the body in one run. A failure anywhere becomes a temporary failure,
- * on which an MTA discards whatever it was told before (SIG-60, MTA-16).
+ * All that is done to a message is done now, in this order: decide what could
+ * not be decided before the body was known, sign and check (workout.c); hand
+ * copies over (handover.c); change the header; take recipients off; replace the
+ * body in one run. A failure anywhere becomes a temporary failure, on which an
+ * MTA discards whatever it was told before (SIG-60, MTA-16).
  */
 #include <arpa/inet.h>
 
@@ -13,9 +14,6 @@
 #include <string.h>
 
 #include "session.h"
-
-/* Above this an MTA is told that we are at work. */
-#define PROGRESS_SIZE	(1024 * 1024)
 
 static int64_t
 now_microseconds(void)
@@ -83,204 +81,48 @@ message_log(const struct session *session, const struct outcome *outcome,
 	report_log(&report);
 }
 
-/* ------------------------------------------------------------- signing --- */
-
-/* Stands for the key process (outgoing.c), with what is learnt from it. */
-static int
-ask_key(void *arg, const struct key_request *request,
-    struct key_answer *answer, struct smime_error *err)
-{
-	struct session *session = arg;
-	struct service *service = session->service;
-
-	if (channel_ask(service->channels, request,
-	    session->message.conf->key_timeout, answer, err) == -1) {
-		if (channel_pool_worn(service->channels) &&
-		    service->broken != NULL)
-			service->broken();
-		return -1;
-	}
-	if (answer->status == KEY_WRONG_DIGEST)
-		digest_learn(service->hints, request->address,
-		    answer->digest);
-	return 0;
-}
-
-static int
-refill(struct message *message)
-{
-	unsigned char *buf;
-	uint64_t at = 0;
-	size_t got;
-	int rc = -1;
-
-	if ((buf = malloc(65536)) == NULL)
-		return smime_error_set(&message->err, "reading the body");
-	for (;;) {
-		if (spool_read(message->spool, at, buf, 65536, &got,
-		    &message->err) == -1)
-			goto out;
-		if (got == 0)
-			break;
-		if (canon_body(message->canon, buf, got, &message->err) == -1)
-			goto out;
-		at += got;
-	}
-	rc = 0;
-out:
-	free(buf);
-	return rc;
-}
-
-/* The rule that applies wants another signed part than was begun. */
-static int
-begin_again(struct session *session, struct canon_result *result)
-{
-	struct message *message = &session->message;
-
-	if (message->spool == NULL)
-		return smime_error_setx(&message->err,
-		    "the body was not kept");
-	canon_free(message->canon);
-	message->canon = NULL;
-	if (message_begin_canon(session) == -1 || refill(message) == -1)
-		return -1;
-	return canon_finish(message->canon, result, &message->err);
-}
-
-static bool
-same_part(const struct canon_settings *a, const struct canon_settings *b)
-{
-	return a->header_protection == b->header_protection &&
-	    a->confidential == b->confidential &&
-	    a->hide_subject == b->hide_subject;
-}
-
-/* What had to wait for the body is decided now. */
-static int
-decide_late(struct session *session, struct canon_result *result)
-{
-	struct message *message = &session->message;
-	struct canon_settings settings;
-	struct facts facts;
-
-	message_facts(session, &facts);
-	facts.size = message->received;
-	facts.has_calendar = message->canon != NULL && result->has_calendar;
-	message_decide(session, &facts);
-	if (message->plan.action == PLAN_LATER)
-		return smime_error_setx(&message->err,
-		    "no decision at the end of the message");
-	if (message_seal(session) == -1)
-		return -1;
-	outgoing_settings(message->conf, &message->plan, message->smtputf8,
-	    &settings);
-	if (message->plan.action == PLAN_SIGN && message->canon != NULL &&
-	    (message->untagged || !same_part(&settings, &message->begun)))
-		return begin_again(session, result);
-	return 0;
-}
-
-static int
-sign(struct session *session, const struct canon_result *result,
-    struct outcome *out)
-{
-	struct message *message = &session->message;
-
-	if (message->too_large) {
-		outcome_cannot_sign(&message->plan, WHY_TOO_LARGE, NULL, out);
-		return 0;
-	}
-	if (message->canon == NULL)
-		return smime_error_setx(&message->err, "no body was kept");
-	outgoing_sign(&message->plan, message->canon, result,
-	    message->digest, message->queue_id, time(NULL), ask_key, session,
-	    session->service->checks, out);
-	if (out->action == PLAN_SIGN &&
-	    message->plan.encrypt != ENCRYPT_OFF)
-		outgoing_encrypt(&message->plan, &message->seal, out);
-	else if (out->action == PLAN_SIGN && message->seal.why != WHY_NONE)
-		memcpy(out->detail, message->seal.detail,
-		    sizeof(out->detail));
-	return 0;
-}
-
-/* Why a message that had to be encrypted is not sent. */
-static void
-say_missing(const struct message *message, struct outcome *out)
-{
-	if (message->seal.why == WHY_NONE || out->why != message->seal.why)
-		return;
-	memcpy(out->who, message->seal.who, sizeof(out->who));
-	memcpy(out->detail, message->seal.detail, sizeof(out->detail));
-}
-
-static int
-work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
-{
-	struct message *message = &session->message;
-	struct canon_result result;
-
-	memset(&result, 0, sizeof(result));
-	if (message->failed || message->conf == NULL)
-		return -1;
-	if (message->canon != NULL && message->received > PROGRESS_SIZE &&
-	    edit_progress(ctx, &message->err) == -1)
-		return -1;
-	if (message->canon != NULL &&
-	    canon_finish(message->canon, &result, &message->err) == -1)
-		return -1;
-	if (message->plan.action == PLAN_LATER &&
-	    decide_late(session, &result) == -1)
-		return -1;
-	if (message->plan.action == PLAN_SIGN)
-		return sign(session, &result, out);
-	outcome_from_plan(&message->plan, out);
-	if (message->ours_again)
-		(void)snprintf(out->detail, sizeof(out->detail),
-		    "a message of our own, by its mark");
-	say_missing(message, out);
-	if (message->receive != NULL)
-		receive_finish(session);
-	return 0;
-}
-
 /* -------------------------------------------------------------- answer --- */
 
-/* Without the space behind the colon. */
-static const char *
-subject(const struct message *message)
+/* Everybody whose copy is another one, or who gets none. */
+static int
+take_off(struct session *session, SMFICTX *ctx)
 {
-	const char *value = header_find(&message->header, "Subject")->value;
+	struct message *message = &session->message;
+	const struct reader *reader;
+	size_t i, j;
 
-	return value + (*value == ' ');
+	for (i = 0; i < message->recipient_count; i++) {
+		reader = seal_reader(&message->seal, message->recipients[i]);
+		if (reader == NULL)
+			return smime_error_setx(&message->err,
+			    "a recipient was not looked up");
+		if (reader->copy == 0)
+			continue;
+		for (j = 0; j < i; j++)
+			if (strcmp(message_raw_recipient(message, i),
+			    message_raw_recipient(message, j)) == 0)
+				break;
+		if (j == i && edit_remove_recipient(ctx,
+		    message_raw_recipient(message, i), &message->err) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int
 edit(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 {
 	struct message *message = &session->message;
-	bool outgoing = message->plan.action != PLAN_NOT_OURS;
 	struct edit_plan plan;
 	int rc = -1;
 
-	if (outcome->composed != NULL &&
-	    receive_ours(session, outcome) == -1)
-		return -1;
-	if (edit_plan_make(&plan, &message->header, &message->removals,
-	    outgoing, outcome->composed, &message->err) == -1)
-		goto out;
-	if (outcome->encrypted && outcome->canon.confidential &&
-	    edit_plan_hide(&plan, &message->header,
-	    message->begun.hide_subject, &message->err) == -1)
-		goto out;
-	if (message->untagged && !(outcome->canon.confidential &&
-	    message->begun.hide_subject) && edit_plan_change(&plan, "Subject",
-	    subject(message), &message->err) == -1)
-		goto out;
-	if (receive_insert(session, &plan) == -1)
+	if (message_edits(session, outcome->composed, outcome->encrypted &&
+	    outcome->canon.confidential, &plan) == -1)
 		goto out;
 	if (edit_header(ctx, &plan, session->leadspc, &message->err) == -1)
+		goto out;
+	if (outcome->encrypted && seal_is_divided(&message->seal) &&
+	    take_off(session, ctx) == -1)
 		goto out;
 	if (outcome->composed != NULL &&
 	    edit_body(ctx, outcome->composed, &message->err) == -1)
@@ -405,6 +247,14 @@ answer(struct session *session, SMFICTX *ctx, struct outcome *outcome)
 		    (reception->action == INCOMING_REFUSE ||
 		    reception->action == INCOMING_TEMPFAIL))
 			return turn_away(session, ctx, reception);
+		if (outcome->composed != NULL &&
+		    receive_ours(session, outcome) == -1) {
+			outcome_fault(message->err.text, outcome);
+			break;
+		}
+		if (outcome->encrypted && seal_is_divided(&message->seal) &&
+		    message_hand_over(session, ctx, outcome) == -1)
+			break;
 		if (deliver(session, ctx, outcome) == 0)
 			return SMFIS_CONTINUE;
 		outcome_fault(message->err.text, outcome);
@@ -428,7 +278,7 @@ message_finish(struct session *session, SMFICTX *ctx, const char *queue_id)
 
 	memset(&outcome, 0, sizeof(outcome));
 	message_queue_id(session, queue_id);
-	if (work_out(session, ctx, &outcome) == -1) {
+	if (message_work_out(session, ctx, &outcome) == -1) {
 		message_fault(session);
 		outcome_fault(session->message.err.text, &outcome);
 	}

@@ -247,6 +247,9 @@ service_init(struct service *service, const struct conf *conf,
 	    (service->submit = submit_pool_new(channels[JOINT_SUBMIT].fds,
 	    channels[JOINT_SUBMIT].count)) == NULL)
 		return smime_error_setx(err, "out of memory");
+	if (service->submit != NULL &&
+	    (service->sent = sent_new(conf->spool_dir)) == NULL)
+		return smime_error_setx(err, "out of memory");
 	service->broken = channels_broken;
 	if (service->channels == NULL || service->checks == NULL ||
 	    service->hints == NULL || service->verified == NULL ||

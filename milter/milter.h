@@ -57,6 +57,9 @@ enum run_mode { MODE_ENFORCE, MODE_OBSERVE };
 enum language { LANGUAGE_ID, LANGUAGE_EN };
 enum sign_want { SIGN_REQUIRED, SIGN_IF_POSSIBLE, SIGN_OFF };
 enum encrypt_want { ENCRYPT_OFF, ENCRYPT_IF_POSSIBLE, ENCRYPT_REQUIRED };
+enum without_certificate { WITHOUT_REFUSE_ALL, WITHOUT_REFUSE_EACH,
+	WITHOUT_CLEAR_COPY };
+enum hidden_recipients { HIDDEN_REFUSE, HIDDEN_OWN_COPY };
 enum failure_action { FAILURE_REFUSE, FAILURE_TEMPFAIL, FAILURE_PASS };
 enum origin_kind { ORIGIN_LOGIN, ORIGIN_NETWORK, ORIGIN_DAEMON, ORIGIN_LOCAL };
 enum crl_want { CRL_REQUIRE, CRL_SOFT_FAIL };
@@ -122,6 +125,9 @@ struct rule {
 	enum failure_action	 cannot_encrypt; /* though required; no PASS */
 	bool			 hide_subject;	/* outside the envelope */
 	bool			 copy_to_sender; /* readable by its sender */
+	enum without_certificate without_certificate;	/* recipients */
+	enum hidden_recipients	 hidden_recipients;	/* Bcc */
+	bool			 split_by_key;	/* RSA and EC readers */
 	char			 where[128];	/* "file:line", for explain */
 };
 
@@ -380,6 +386,7 @@ enum plan_why {
 	WHY_MUST_ENCRYPT,	/* would leave in clear although it must not */
 	WHY_NO_RECIPIENT,	/* a recipient cannot be encrypted to */
 	WHY_HIDDEN_RECIPIENT,	/* Bcc would show to the others (ENC-14) */
+	WHY_COPY_NOT_TAKEN,	/* by the MTA that copies are submitted to */
 	WHY_INTERNAL
 };
 
@@ -830,6 +837,8 @@ struct outcome {
 	struct composed		*inner;		/* then: what is in it */
 	enum smime_cipher	 cipher;
 	size_t			 readers;	/* certificates */
+	size_t			 copies;	/* messages it is divided into */
+	size_t			 refused;	/* recipients taken off */
 	char			 who[256];	/* recipients that why is
 						 * about, or "" */
 };
@@ -847,12 +856,19 @@ void	 outgoing_sign(const struct plan *plan, struct canon *canon,
 	    sign_function sign, void *arg, struct check_cache *cache,
 	    struct outcome *out);
 /*
- * From a signed message to an encrypted one, for those that seal found. Where
- * it cannot be done the outcome says so; it is never the open one.
+ * From a signed message to an encrypted one, for the main copy's readers that
+ * seal found. Where it cannot be done the outcome says so; it is never the open
+ * one.
  */
 struct seal;
 void	 outgoing_encrypt(const struct plan *plan, const struct seal *seal,
 	    struct outcome *out);
+/*
+ * The same signed message in an envelope for the readers of that encrypted
+ * copy. NULL with the sentence.
+ */
+struct composed *outgoing_envelope(const struct seal *seal, size_t copy,
+	    struct composed *inner, struct smime_error *err);
 void	 outcome_clear(struct outcome *outcome);
 /* Canonical-form settings for this configuration and plan. */
 void	 outgoing_settings(const struct conf *conf, const struct plan *plan,
@@ -943,6 +959,10 @@ int	 edit_plan_hide(struct edit_plan *plan,
 /* One more step: the first field of that name gets another value. */
 int	 edit_plan_change(struct edit_plan *plan, const char *name,
 	    const char *value, struct smime_error *err);
+/* More steps: no field of that name is left. Borrows name. */
+int	 edit_plan_remove(struct edit_plan *plan,
+	    const struct header_list *header, const char *name,
+	    struct smime_error *err);
 /* One more step: a field above all others, also above the one inserted
  * before. Borrows name and value. */
 int	 edit_plan_insert(struct edit_plan *plan, const char *name,

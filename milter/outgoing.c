@@ -333,24 +333,28 @@ out:
 
 /* ---------------------------------------------------------- encrypting --- */
 
-static struct composed *
-compose_sealed(const struct seal *seal, struct composed *inner,
-    enum smime_cipher cipher, struct smime_error *err)
+struct composed *
+outgoing_envelope(const struct seal *seal, size_t copy,
+    struct composed *inner, struct smime_error *err)
 {
+	const struct copy *which = &seal->copies.items[copy];
 	struct recipient *readers;
 	struct composed *sealed;
-	size_t i;
+	size_t i, n = 0;
 
 	if ((readers = calloc(seal->count + 1, sizeof(*readers))) == NULL) {
 		(void)smime_error_set(err, "encrypting");
 		return NULL;
 	}
 	for (i = 0; i < seal->count; i++) {
-		readers[i].cert = seal->found[i].cert;
-		readers[i].oaep = (seal->found[i].capabilities &
+		if (seal->readers[i].copy != copy)
+			continue;
+		readers[n].cert = seal->readers[i].found.cert;
+		readers[n++].oaep = (seal->readers[i].capabilities &
 		    SMIME_CAP_RSA_OAEP) != 0;
 	}
-	sealed = compose_encrypted(inner, cipher, readers, seal->count, err);
+	sealed = compose_encrypted(inner,
+	    smime_cipher_choose(which->capabilities), readers, n, err);
 	free(readers);
 	return sealed;
 }
@@ -374,7 +378,8 @@ outgoing_encrypt(const struct plan *plan, const struct seal *seal,
 	struct smime_error err = { "" };
 	struct composed *sealed;
 
-	if (!seal->possible || seal->count == 0 || out->composed == NULL) {
+	if (!seal->possible || seal->copies.count == 0 ||
+	    !seal->copies.items[0].encrypted || out->composed == NULL) {
 		outcome_fault("asked to encrypt what cannot be", out);
 		return;
 	}
@@ -386,8 +391,8 @@ outgoing_encrypt(const struct plan *plan, const struct seal *seal,
 		    out->canon.unprotected : "the Subject cannot be hidden");
 		return;
 	}
-	out->cipher = smime_cipher_choose(seal->capabilities);
-	sealed = compose_sealed(seal, out->composed, out->cipher, &err);
+	out->cipher = smime_cipher_choose(seal->copies.items[0].capabilities);
+	sealed = outgoing_envelope(seal, 0, out->composed, &err);
 	if (sealed == NULL) {
 		outcome_fault(err.text, out);
 		return;
@@ -395,5 +400,9 @@ outgoing_encrypt(const struct plan *plan, const struct seal *seal,
 	out->inner = out->composed;
 	out->composed = sealed;
 	out->encrypted = true;
-	out->readers = seal->count;
+	out->readers = seal->copies.items[0].readers;
+	out->copies = seal->copies.count;
+	out->refused = seal->copies.refused;
+	if (out->refused > 0)
+		set_detail(out, seal->detail);
 }

@@ -422,6 +422,7 @@ policy_why_word(enum plan_why why)
 		[WHY_MUST_ENCRYPT] = "must-encrypt",
 		[WHY_NO_RECIPIENT] = "no-recipient-certificate",
 		[WHY_HIDDEN_RECIPIENT] = "hidden-recipient",
+		[WHY_COPY_NOT_TAKEN] = "copy-not-taken",
 		[WHY_KEY_LOCKED] = "key-locked",
 		[WHY_INTERNAL] = "internal",
 	};

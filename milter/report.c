@@ -208,6 +208,11 @@ put_signature(struct line *line, const struct outcome *outcome)
 	if (outcome->encrypted) {
 		put_pair(line, "cipher", smime_cipher_word(outcome->cipher));
 		put_number(line, "readers", (int64_t)outcome->readers);
+		if (outcome->copies > 1)
+			put_number(line, "copies", (int64_t)outcome->copies);
+		if (outcome->refused > 0)
+			put_number(line, "refused",
+			    (int64_t)outcome->refused);
 	}
 	if (outcome->canon.state == CANON_REENCODED)
 		put_number(line, "reencoded", outcome->canon.changed);
@@ -311,7 +316,8 @@ report_log(const struct report *report)
 	report_line(report, line, sizeof(line));
 	if (report->plan->incident || (report->reception != NULL &&
 	    report->reception->incident != INCIDENT_NONE) ||
-	    report->outcome->why == WHY_INTERNAL)
+	    report->outcome->why == WHY_INTERNAL ||
+	    report->outcome->why == WHY_COPY_NOT_TAKEN)
 		log_warning("%s", line);
 	else
 		log_info("%s", line);

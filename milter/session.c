@@ -84,6 +84,7 @@ message_reset(struct session *session)
 	for (i = 0; i < message->recipient_count; i++)
 		free(message->recipients[i]);
 	free(message->recipients);
+	free(message->raw_sender);
 	header_clear(&message->header);
 	removals_clear(&message->removals);
 	canon_free(message->canon);
@@ -120,19 +121,22 @@ message_fault(struct session *session)
 }
 
 /*
- * The sender matters only for being empty: smtpd hands it over with brackets,
- * cleanup without (MTA-23).
+ * To policy the sender matters only for being empty: smtpd hands it over with
+ * brackets, cleanup without (MTA-23). Copies have it as it was given.
  */
-static void
+static int
 set_sender(struct message *message, const char *text)
 {
 	size_t len = strlen(text);
 
+	if ((message->raw_sender = strdup(text)) == NULL)
+		return smime_error_set(&message->err, "keeping the sender");
 	if (len == 0 || strcmp(text, "<>") == 0)
-		return;
+		return 0;
 	if (!address_canonical(text, len, message->sender))
 		smime_printable(text, len, message->sender,
 		    sizeof(message->sender));
+	return 0;
 }
 
 void
@@ -144,6 +148,7 @@ message_begin(struct session *session, char **argv, const char *login,
 
 	message_reset(session);
 	message->active = true;
+	message->arrived = time(NULL);
 	message->counted = !drain_begun();
 	if (message->counted)
 		atomic_fetch_add(&session->service->active, 1);
@@ -154,11 +159,11 @@ message_begin(struct session *session, char **argv, const char *login,
 	    copy_name(message->login, sizeof(message->login), login, "login",
 	    &message->err) == -1 ||
 	    copy_name(message->daemon, sizeof(message->daemon), daemon,
-	    "daemon name", &message->err) == -1) {
+	    "daemon name", &message->err) == -1 ||
+	    set_sender(message, argv[0]) == -1) {
 		message_fault(session);
 		return;
 	}
-	set_sender(message, argv[0]);
 	for (i = 1; argv[i] != NULL; i++)
 		if (strcasecmp(argv[i], "SMTPUTF8") == 0)
 			message->smtputf8 = true;
@@ -167,21 +172,32 @@ message_begin(struct session *session, char **argv, const char *login,
 static int
 keep_recipient(struct message *message, const char *address)
 {
-	char canonical[ADDRESS_MAX + 1];
+	char canonical[ADDRESS_MAX + 1], *both;
 	char **grown;
+	size_t len, raw = strlen(address);
 
-	if (!address_canonical(address, strlen(address), canonical))
-		smime_printable(address, strlen(address), canonical,
-		    sizeof(canonical));
+	if (!address_canonical(address, raw, canonical))
+		smime_printable(address, raw, canonical, sizeof(canonical));
 	grown = reallocarray(message->recipients,
 	    message->recipient_count + 1, sizeof(*grown));
 	if (grown == NULL)
 		return smime_error_set(&message->err, "keeping a recipient");
 	message->recipients = grown;
-	if ((grown[message->recipient_count] = strdup(canonical)) == NULL)
+	len = strlen(canonical);
+	if ((both = malloc(len + raw + 2)) == NULL)
 		return smime_error_set(&message->err, "keeping a recipient");
-	message->recipient_count++;
+	memcpy(both, canonical, len + 1);
+	memcpy(both + len + 1, address, raw + 1);
+	grown[message->recipient_count++] = both;
 	return 0;
+}
+
+const char *
+message_raw_recipient(const struct message *message, size_t which)
+{
+	const char *canonical = message->recipients[which];
+
+	return canonical + strlen(canonical) + 1;
 }
 
 void
@@ -328,6 +344,18 @@ protection_varies(const struct conf *conf, const struct plan *plan)
 	return false;
 }
 
+/* A copy in clear has another signed part than the envelopes. */
+static bool
+has_clear_copy(const struct seal *seal)
+{
+	size_t i;
+
+	for (i = 0; i < seal->copies.count; i++)
+		if (!seal->copies.items[i].encrypted)
+			return true;
+	return false;
+}
+
 int
 message_begin_canon(struct session *session)
 {
@@ -351,8 +379,9 @@ begin_body(struct session *session)
 		message_fault(session);
 		return;
 	}
-	if (message->plan.action != PLAN_LATER ||
-	    !protection_varies(message->conf, &message->plan))
+	if (!has_clear_copy(&message->seal) &&
+	    (message->plan.action != PLAN_LATER ||
+	    !protection_varies(message->conf, &message->plan)))
 		return;
 	message->spool = spool_new(message->conf->spool_dir,
 	    message->conf->spool_memory);

@@ -1,9 +1,9 @@
 /*
  * session.h - what the files that speak with libmilter share: callbacks.c
- * (the calls that come in), session.c (what is known of a message), finish.c
- * (its end), receive.c (what comes in), edit.c (the calls that go out) and
- * mail.c (the process). Nobody
- * else includes it, so that the tools need no libmilter.
+ * (the calls that come in), session.c (what is known of a message), workout.c,
+ * handover.c and finish.c (its end), receive.c (what comes in), edit.c (the
+ * calls that go out) and mail.c (the process). Nobody else includes it, so that
+ * the tools need no libmilter.
  *
  * Two lifetimes: a session from connect to close, a message from MAIL to its
  * end. libmilter moves a session from thread to thread but never runs two of
@@ -16,6 +16,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "copying.h"
 #include "encryption.h"
 #include "incoming.h"
 #include "submit.h"
@@ -34,21 +35,26 @@ struct service {
 	struct recipients	*recipients;	/* to encrypt to */
 	struct submit_pool	*submit;	/* NULL: no submit.server */
 	struct marks		*marks;		/* what we are submitting */
+	struct sent_copies	*sent;		/* who has his copy */
 	void			(*broken)(void); /* half the channels are gone */
 	atomic_uint		 active;	/* messages begun, not ended:
 						 * a stop waits for them */
 	atomic_bool		 leadspc;	/* as last negotiated */
+	atomic_bool		 delrcpt;	/* likewise */
 };
 
 struct message {
 	bool			 active;
 	bool			 counted;	/* in service->active */
 	struct conf		*conf;		/* counted */
+	time_t			 arrived;
 	char			 login[LOGIN_MAX];
 	char			 daemon[DAEMON_MAX];
 	char			 sender[ADDRESS_MAX + 1];
+	char			*raw_sender;	/* as the MTA gave it */
 	bool			 smtputf8;
-	char			**recipients;
+	char			**recipients;	/* canonical; behind the NUL of
+						 * each, as the MTA gave it */
 	size_t			 recipient_count;
 	bool			 more_recipients;
 
@@ -62,10 +68,11 @@ struct message {
 	struct canon		*canon;		/* NULL: body is not wanted */
 	enum smime_digest	 digest;	/* that canon was begun with */
 	struct canon_settings	 begun;		/* likewise */
-	struct seal		 seal;		/* who can read it */
+	struct seal		 seal;		/* who can read it, which copy
+						 * everybody gets */
 	bool			 untagged;	/* Subject lost its tag */
 	struct spool		*spool;		/* the body, should another
-						 * canon have to be begun */
+						 * canon be needed */
 	uint64_t		 received;
 	bool			 too_large;
 	bool			 failed;	/* a fault of ours, in err */
@@ -76,6 +83,7 @@ struct message {
 struct session {
 	struct service		*service;
 	bool			 leadspc;	/* values keep their space */
+	bool			 delrcpt;	/* recipients may be taken off */
 	bool			 has_client;
 	struct sockaddr_storage	 client;
 	char			 daemon[DAEMON_MAX];
@@ -111,11 +119,13 @@ void	 message_reset(struct session *session);
 /* The same, when the MTA gave the message up. */
 void	 message_abort(struct session *session);
 
-/* For session.c and finish.c. */
+/* For session.c, workout.c, handover.c and finish.c. */
 void	 message_fault(struct session *session);
 void	 message_facts(const struct session *session, struct facts *out);
 void	 message_decide(struct session *session, const struct facts *facts);
 int	 message_begin_canon(struct session *session);
+/* A recipient as the MTA gave it: borrowed. */
+const char *message_raw_recipient(const struct message *message, size_t which);
 void	 message_queue_id(struct session *session, const char *queue_id);
 /* The one INFO line. */
 void	 message_log(const struct session *session,
@@ -150,6 +160,38 @@ void	 receive_free(struct receive *receive);
  */
 int	 message_seal(struct session *session);
 
+/* ----------------------------------------------------------- workout.c --- */
+
+/*
+ * What becomes of a message, once its body is there: decides what had to wait
+ * for it, signs and encrypts. -1 for a fault of ours.
+ */
+int	 message_work_out(struct session *session, SMFICTX *ctx,
+	    struct outcome *out);
+/* Feeds the body that was kept to another canon. */
+int	 message_refill(struct message *message, struct canon *canon);
+/* A sign_function; arg is the session. */
+int	 message_ask_key(void *arg, const struct key_request *request,
+	    struct key_answer *answer, struct smime_error *err);
+/*
+ * The edits by which the header becomes that of composed, which is the
+ * message or a copy of it. Borrows from both; cleared by the caller in any
+ * case.
+ */
+int	 message_edits(struct session *session, struct composed *composed,
+	    bool confidential, struct edit_plan *out);
+
+/* ---------------------------------------------------------- handover.c --- */
+
+/*
+ * Before anything is edited: submits every copy but the main one, and the
+ * notification about recipients that are refused. -1: not all was taken, and
+ * outcome says what is answered. What was taken is not sent again when the
+ * message comes another time.
+ */
+int	 message_hand_over(struct session *session, SMFICTX *ctx,
+	    struct outcome *outcome);
+
 /* ------------------------------------------------------------ finish.c --- */
 
 /* Signs, edits or answers; the message is over afterwards. */
@@ -168,6 +210,9 @@ int	 edit_header(SMFICTX *ctx, const struct edit_plan *plan, bool leadspc,
 	    struct smime_error *err);
 /* All of the new body in one run (MTA-02). */
 int	 edit_body(SMFICTX *ctx, struct composed *composed,
+	    struct smime_error *err);
+/* address is as the MTA gave it at RCPT. */
+int	 edit_remove_recipient(SMFICTX *ctx, const char *address,
 	    struct smime_error *err);
 /* The message is kept on hold; reason is printable ASCII, one line. */
 int	 edit_quarantine(SMFICTX *ctx, const char *reason,

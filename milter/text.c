@@ -84,6 +84,16 @@ static const struct sentence hidden_recipient = {
 	    "%s. Put them in To or Cc, or send to each alone."
 };
 
+/* Likewise. */
+static const struct sentence copy_not_taken = {
+	"salinan tersendiri belum dapat diserahkan untuk: %s. Periksa alamat "
+	    "itu, atau coba lagi beberapa menit lagi. Yang sudah menerima "
+	    "tidak akan menerimanya dua kali.",
+	"the separate copy could not be handed over for: %s. Check that "
+	    "address, or try again in a few minutes. Who has it already will "
+	    "not get it twice."
+};
+
 static const struct sentence temporary = {
 	"ada gangguan sementara pada layanan tanda tangan. Silakan kirim "
 	    "ulang beberapa menit lagi.",
@@ -170,6 +180,8 @@ sentence_for(const struct plan *plan)
 		return &no_recipient;
 	case WHY_HIDDEN_RECIPIENT:
 		return &hidden_recipient;
+	case WHY_COPY_NOT_TAKEN:
+		return &copy_not_taken;
 	default:
 		return &temporary;
 	}

@@ -210,6 +210,13 @@ struct seal;
 int	 ctl_readers(const struct conf *conf, const struct plan *plan,
 	    const struct facts *facts, struct seal *out,
 	    struct smime_error *err);
+/*
+ * What leaves, the main copy first: a line for each, unless there is but one;
+ * or the members "copies" and "refused", where it can be encrypted.
+ */
+struct json;
+void	 ctl_print_copies(const struct seal *seal);
+void	 ctl_json_copies(struct json *json, const struct seal *seal);
 
 /* -------------------------------------------------------------- json.c --- */
 

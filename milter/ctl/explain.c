@@ -22,7 +22,7 @@ struct finding {
 	const char		*encrypt;	/* a word; NULL: not asked */
 	char			 unreadable[SMIME_ERROR_MAX];	/* by whom */
 	char			 who[256];
-	size_t			 readers;
+	struct seal		 seal;
 	bool			 received;	/* the rest is told */
 	struct verdict		 verdict;
 	struct reception	 reception;
@@ -114,7 +114,7 @@ find_readers(const struct ctl *ctl, const struct plan *plan,
     const struct facts *facts, struct finding *out)
 {
 	struct smime_error err = { "" };
-	struct seal seal;
+	struct seal *seal = &out->seal;
 
 	if (plan->encrypt == ENCRYPT_OFF)
 		return;
@@ -122,18 +122,18 @@ find_readers(const struct ctl *ctl, const struct plan *plan,
 	    "if-possible";
 	if (out->action != PLAN_SIGN)
 		return;
-	if (ctl_readers(ctl->conf, plan, facts, &seal, &err) == -1) {
+	if (ctl_readers(ctl->conf, plan, facts, seal, &err) == -1) {
 		snprintf(out->unreadable, sizeof(out->unreadable), "unknown: "
 		    "%.400s", err.text);
-	} else if (seal.possible) {
-		out->readers = seal.count;
-	} else {
-		memcpy(out->unreadable, seal.detail, sizeof(out->unreadable));
-		memcpy(out->who, seal.who, sizeof(out->who));
-		out->action = policy_cannot_encrypt(plan);
-		out->why = out->action == PLAN_SIGN ? WHY_NONE : seal.why;
+		seal->possible = false;
+		return;
 	}
-	seal_clear(&seal);
+	memcpy(out->unreadable, seal->detail, sizeof(out->unreadable));
+	if (seal->possible)
+		return;
+	memcpy(out->who, seal->who, sizeof(out->who));
+	out->action = policy_cannot_encrypt(plan);
+	out->why = out->action == PLAN_SIGN ? WHY_NONE : seal->why;
 }
 
 /* What canonical form finds, when there is a message to look at. */
@@ -243,6 +243,8 @@ why_text(enum plan_why why)
 		    "be used",
 		[WHY_HIDDEN_RECIPIENT] = "an envelope for several would name "
 		    "the hidden ones (Bcc) to the others",
+		[WHY_COPY_NOT_TAKEN] = "the mail server did not take a "
+		    "separate copy",
 		[WHY_KEY_LOCKED] = "the mailbox's key is locked; its owner "
 		    "has to unlock it",
 	};
@@ -296,14 +298,22 @@ print_received(const struct finding *found)
 	print_line("detail:", found->verdict.detail);
 }
 
+static size_t
+readers_of(const struct finding *found)
+{
+	return found->seal.possible ? found->seal.copies.items[0].readers : 0;
+}
+
 static void
 print_encryption(const struct plan *plan, const struct finding *found)
 {
 	print_line("encrypt:", found->encrypt);
 	print_line("label:", plan->label);
-	if (found->readers > 0)
-		printf("%-12s %zu\n", "readers:", found->readers);
-	print_line("unreadable:", found->unreadable);
+	if (readers_of(found) > 0)
+		printf("%-12s %zu\n", "readers:", readers_of(found));
+	ctl_print_copies(&found->seal);
+	print_line(found->seal.possible ? "refused:" : "unreadable:",
+	    found->unreadable);
 }
 
 static void
@@ -387,7 +397,8 @@ print_json(const struct ctl *ctl, const struct plan *plan,
 	json_string(&json, "problem", from_text(plan));
 	json_string(&json, "encrypt", found->encrypt);
 	json_string(&json, "label", plan->label);
-	json_number(&json, "readers", (int64_t)found->readers);
+	json_number(&json, "readers", (int64_t)readers_of(found));
+	ctl_json_copies(&json, &found->seal);
 	json_some(&json, "unreadable", found->unreadable);
 	json_string(&json, "certificate", found->certificate);
 	json_some(&json, "serial", found->serial);
@@ -437,6 +448,7 @@ cmd_explain(struct ctl *ctl, int argc, char **argv)
 		print_plain(ctl, &plan, &found);
 	status = ctl_finish();
 out:
+	seal_clear(&found.seal);
 	ctl_message_clear(&message);
 	return status;
 }

@@ -1,5 +1,6 @@
 /*
- * readers.c - to whom a message would be encrypted, for "sampulctl explain".
+ * readers.c - to whom a message would be encrypted, and into which copies it
+ * would be divided, for "sampulctl explain".
  *
  * The mail process asks the key process for colleagues' certificates; here the
  * keystore is read, for which no passphrase is needed.
@@ -50,4 +51,59 @@ ctl_readers(const struct conf *conf, const struct plan *plan,
 	trust_state_unref(state);
 	keystore_close(store);
 	return rc;
+}
+
+void
+ctl_print_copies(const struct seal *seal)
+{
+	const char *separator;
+	size_t i, j;
+
+	for (i = 0; seal_is_divided(seal) && i < seal->copies.count; i++) {
+		printf("%-12s %s", "copy:", seal->copies.items[i].encrypted ?
+		    "encrypted" : "clear");
+		for (j = 0, separator = " to "; j < seal->count; j++)
+			if (seal->readers[j].copy == i) {
+				printf("%s%s%s", separator,
+				    seal->readers[j].address,
+				    seal->readers[j].is_sender ? " (sender)" :
+				    seal->readers[j].hidden ? " (hidden)" :
+				    "");
+				separator = ", ";
+			}
+		putchar('\n');
+	}
+}
+
+static void
+json_readers(struct json *json, const char *key, const struct seal *seal,
+    size_t copy)
+{
+	size_t i;
+
+	json_array(json, key);
+	for (i = 0; i < seal->count; i++)
+		if (seal->readers[i].copy == copy &&
+		    !seal->readers[i].is_sender)
+			json_string(json, NULL, seal->readers[i].address);
+	json_end(json);
+}
+
+void
+ctl_json_copies(struct json *json, const struct seal *seal)
+{
+	size_t i;
+
+	if (!seal->possible)
+		return;
+	json_array(json, "copies");
+	for (i = 0; i < seal->copies.count; i++) {
+		json_object(json, NULL);
+		json_bool(json, "encrypted", seal->copies.items[i].encrypted);
+		json_bool(json, "hidden", seal->copies.items[i].own);
+		json_readers(json, "recipients", seal, i);
+		json_end(json);
+	}
+	json_end(json);
+	json_readers(json, "refused", seal, COPY_NONE);
 }

@@ -129,7 +129,11 @@ def refused(site, result, *words, code=5):
 def nowhere(site, token):
     """Neither the text nor the Subject in any file of ours, core files and
     what is left of spools among them."""
-    for marker in (SECRET % token, "perihal-" + token):
+    nowhere_of(site, SECRET % token, "perihal-" + token)
+
+
+def nowhere_of(site, *markers):
+    for marker in markers:
         for top, _, names in os.walk(site.base):
             for name in names:
                 path = os.path.join(top, name)

@@ -241,6 +241,26 @@ smfi_replacebody(SMFICTX *ctx, unsigned char *buf, int len)
 	return MI_SUCCESS;
 }
 
+/* Both MTAs compare whole addresses. */
+int
+smfi_delrcpt(SMFICTX *ctx, char *rcpt)
+{
+	char word[600];
+	size_t len = strlen(ctx->removed);
+
+	if (!edit_begins(ctx, "delrcpt", false))
+		return MI_FAILURE;
+	if ((ctx->actions & SMFIF_DELRCPT) == 0)
+		broken(ctx, "delrcpt was not negotiated (MTA-05)");
+	snprintf(word, sizeof(word), "%s ", rcpt);
+	if (strstr(ctx->given, word) == NULL)
+		broken(ctx, "delrcpt of %s, who is no recipient", rcpt);
+	if (strstr(ctx->removed, word) != NULL)
+		broken(ctx, "delrcpt of %s twice", rcpt);
+	snprintf(ctx->removed + len, sizeof(ctx->removed) - len, "%s", word);
+	return MI_SUCCESS;
+}
+
 int
 smfi_quarantine(SMFICTX *ctx, char *reason)
 {
@@ -368,6 +388,7 @@ clear_message(SMFICTX *ctx)
 	ctx->edits = ctx->pieces = ctx->progress = 0;
 	ctx->reply[0] = '\0';
 	ctx->quarantine[0] = '\0';
+	ctx->removed[0] = ctx->given[0] = '\0';
 }
 
 void
@@ -520,8 +541,13 @@ fake_message(SMFICTX *ctx, const struct fake_message *message)
 	if (stops(ctx, message, "mail"))
 		return SMFIS_NOREPLY;
 	for (i = 0; message->recipients != NULL &&
-	    message->recipients[i] != NULL; i++)
+	    message->recipients[i] != NULL; i++) {
+		size_t len = strlen(ctx->given);
+
+		snprintf(ctx->given + len, sizeof(ctx->given) - len, "%s ",
+		    message->recipients[i]);
 		send_envelope(ctx, message->recipients[i], NULL, false);
+	}
 	if (stops(ctx, message, "rcpt"))
 		return SMFIS_NOREPLY;
 	while ((next = send_field(ctx, p, end)) != NULL)

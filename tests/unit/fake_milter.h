@@ -42,6 +42,9 @@ struct smfi_str {
 	char			*body;
 	size_t			 body_len;
 
+	char			 removed[1024];	/* recipients, " " behind each */
+	char			 given[8192];	/* likewise, as in RCPT */
+
 	bool			 replacing;	/* in a run of body pieces */
 	bool			 replaced;
 	unsigned		 edits;		/* calls that change */

@@ -73,6 +73,8 @@ read_ok(const char *text)
 
 /* ------------------------------------------------------------- refusals --- */
 
+#define SUBMIT	"submit = { server = \"127.0.0.1:10027\"; }; "
+
 /* want: everything behind the directory; "a.conf:2: path: sentence..." */
 static const struct {
 	const char	*what;
@@ -268,6 +270,26 @@ static const struct {
 	{ "rule's name twice", DOMAINS "rules = ( { name = \"a\"; },\n"
 	    "{ name = \"a\"; } );",
 	    "a.conf:3: rules[1]: the name \"a\" is taken" },
+
+	{ "copies without a server", DOMAINS
+	    "default_rule = { hidden_recipients = \"own-copy\"; };",
+	    "a.conf:2: default_rule.hidden_recipients: needs a port of the "
+	    "mail server that takes copies; write submit = { server = " },
+	{ "likewise, in a rule", DOMAINS "rules = ( { encrypt = "
+	    "\"required\";\n without_certificate = \"refuse-each\"; } );",
+	    "a.conf:3: rules[0].without_certificate: needs a port" },
+	{ "likewise, by key", DOMAINS "rules = ( { split_by_key = true; } );",
+	    "a.conf:2: rules[0].split_by_key: needs a port" },
+	{ "in clear what must be encrypted", DOMAINS SUBMIT "rules = ( {\n"
+	    " encrypt = \"required\"; without_certificate = \"clear-copy\"; "
+	    "} );", "a.conf:3: rules[0].without_certificate: a copy in clear "
+	    "is for mail that need not be encrypted; write encrypt = " },
+	{ "in clear what is not encrypted", DOMAINS SUBMIT
+	    "default_rule = { without_certificate = \"clear-copy\"; };",
+	    "a.conf:2: default_rule.without_certificate: a copy in clear" },
+	{ "unknown way", DOMAINS SUBMIT
+	    "rules = ( { hidden_recipients = \"own\"; } );",
+	    "a.conf:2: rules[0].hidden_recipients: " },
 
 	{ "missing include", DOMAINS "@include \"none.conf\"\n",
 	    "a.conf:2: @include \"" },
@@ -584,6 +606,45 @@ test_text(void **state)
 	free(again);
 }
 
+/* Inherited, a copy in clear is not meant for what must be encrypted; and what
+ * the children are told is what was understood. */
+static void
+test_copies(void **state)
+{
+	struct smime_error err = { "" };
+	struct conf *conf, *again;
+	char *text;
+	size_t len;
+
+	(void)state;
+	conf = read_ok(DOMAINS SUBMIT "default_rule = { encrypt = "
+	    "\"if-possible\"; without_certificate = \"clear-copy\"; "
+	    "hidden_recipients = \"own-copy\"; split_by_key = true; };\n"
+	    "rules = ( { encrypt = \"required\"; }, { }, "
+	    "{ without_certificate = \"refuse-each\"; }, "
+	    "{ encrypt = \"off\"; hidden_recipients = \"refuse\"; } );");
+	assert_int_equal(conf_text(conf, &text, &len, &err), 0);
+	again = conf_read_text(text, len, &err);
+	if (again == NULL)
+		fail_msg("%s\n%s", err.text, text);
+	assert_int_equal(again->default_rule.without_certificate,
+	    WITHOUT_CLEAR_COPY);
+	assert_int_equal(again->rules[0].without_certificate,
+	    WITHOUT_REFUSE_ALL);
+	assert_int_equal(again->rules[1].without_certificate,
+	    WITHOUT_CLEAR_COPY);
+	assert_int_equal(again->rules[2].without_certificate,
+	    WITHOUT_REFUSE_EACH);
+	assert_int_equal(again->rules[3].without_certificate,
+	    WITHOUT_REFUSE_ALL);
+	assert_int_equal(again->rules[0].hidden_recipients, HIDDEN_OWN_COPY);
+	assert_int_equal(again->rules[3].hidden_recipients, HIDDEN_REFUSE);
+	assert_true(again->rules[0].split_by_key);
+	free(text);
+	conf_unref(conf);
+	conf_unref(again);
+}
+
 /* Cut at every length, and each octet changed: refused or read, no more. */
 static void
 test_text_hostile(void **state)
@@ -853,6 +914,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_whole),

@@ -674,7 +674,7 @@ test_negotiation(void **state)
 	    SMFIF_CHGHDRS, SMFI_V1_PROT, 0, 0, &actions, &steps, &f2, &f3),
 	    SMFIS_CONTINUE);
 	assert_int_equal(actions, SMFIF_ADDHDRS | SMFIF_CHGHDRS |
-	    SMFIF_CHGBODY);
+	    SMFIF_CHGBODY | SMFIF_DELRCPT);
 	assert_int_equal(steps & (SMFIP_HDR_LEADSPC | SMFIP_NODATA |
 	    SMFIP_NOUNKNOWN | SMFIP_NR_EOH), 0);
 	(void)callbacks.xxfi_close(&ctx);

@@ -129,6 +129,11 @@ test_recipients(void **state)
 	text_reply(&conf, &plan, who, out, sizeof(out));
 	assert_non_null(strstr(out, "xxx.... Put them in To or Cc"));
 	assert_non_null(strstr(out, help));
+	plan.action = PLAN_TEMPFAIL;
+	plan.why = WHY_COPY_NOT_TAKEN;
+	text_reply(&conf, &plan, "x@y.example", out, sizeof(out));
+	assert_non_null(strstr(out, "not sent yet: the separate copy could not "
+	    "be handed over for: x@y.example. "));
 }
 
 /* The longest and the oddest from outside: bounded, the contact kept. */
