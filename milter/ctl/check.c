@@ -283,6 +283,7 @@ cmd_check(struct ctl *ctl, int argc, char **argv)
 	check_files(&report);
 	check_passphrase(&report);
 	check_trust(&report);
+	check_submit(&report);
 	check_keys(&report);
 	return finish(&report);
 }

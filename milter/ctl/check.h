@@ -31,6 +31,9 @@ void	 check_passphrase(struct check_report *report);
 bool	 check_access(struct check_report *report, const char *setting,
 	    const char *user, const char *path, int how);
 
+/* checksubmit.c: the server that messages are sent to, when there is one. */
+void	 check_submit(struct check_report *report);
+
 /* checktrust.c: authorities, revocation lists, pins. */
 void	 check_trust(struct check_report *report);
 

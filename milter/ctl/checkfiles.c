@@ -50,6 +50,10 @@ check_users(struct check_report *report)
 
 	check_user(report, "user", conf->user);
 	check_user(report, "key_user", conf->key_user);
+	if (is_set(conf->token_module))
+		check_user(report, "token_user", conf->token_user);
+	if (is_set(conf->submit_server))
+		check_user(report, "submit.user", conf->submit_user);
 	if (is_set(conf->user) && is_set(conf->key_user) &&
 	    strcmp(conf->user, conf->key_user) == 0)
 		check_say(report, LEVEL_WARNING, "key_user", "is the same as "

@@ -500,6 +500,18 @@ expect 78 "-n: no directory for the socket" "${ctl%ctl}-milter" -n \
     -c "$tmp/sampul.conf"
 says "with the remedy" "milter.socket: .*make it \(install -d $tmp/no\)" err
 conf
+# a port that nobody listens on; the user is asked for as root alone
+fresh
+user=$([ "$(id -u)" -ne 0 ] || echo lp)
+echo 'submit = { server = "127.0.0.1:1"; user = "'"$user"'"; };' \
+    >>"$tmp/sampul.conf"
+expect 0 "check: nobody to submit to" run check
+says "a warning" '^warning  submit.server: 127.0.0.1:1: Connection refused'
+conf
+echo 'submit = { server = "mx.example.org:25"; };' >>"$tmp/sampul.conf"
+expect 78 "check: a server elsewhere" run check
+says "with the remedy" 'submit.server: .*write 127.0.0.1 or \[::1\]' err
+conf
 expect 74 "a full output" sh -c '"$1" -c "$2" check >/dev/full' - "$ctl" \
     "$tmp/sampul.conf"
 

@@ -203,6 +203,21 @@ static const struct {
 	    "keystore = { token_module = \"/x.so\"; };",
 	    "a.conf: token_user: must be another user than user and key_user: "
 	    "a token's module is kept from mail and from keys in files" },
+	{ "submit user", DOMAINS "user = \"a\"; submit = { user = \"a\"; "
+	    "server = \"127.0.0.1:1\"; };",
+	    "a.conf: submit.user: must be another user than user, key_user "
+	    "and token_user: it is the one that may connect" },
+	{ "submit to a name", DOMAINS "submit = {\nserver = "
+	    "\"localhost:25\"; };",
+	    "a.conf:3: submit.server: \"localhost:25\": only an address of "
+	    "this machine is taken: write 127.0.0.1 or [::1] and no name" },
+	{ "submit without a port", DOMAINS "submit = { server = "
+	    "\"127.0.0.1\"; };",
+	    "a.conf:2: submit.server: \"127.0.0.1\": write an address of this "
+	    "machine and a port, such as 127.0.0.1:10027 or [::1]:10027" },
+	{ "submit for ever", DOMAINS "submit = { timeout = \"1h\"; };",
+	    "a.conf:2: submit.timeout: 3600 is out of range; allowed are 1 "
+	    "to 600" },
 	{ "same users", DOMAINS "user = \"a\"; key_user = \"a\";",
 	    "a.conf: key_user: must be another user than user (\"a\")" },
 
@@ -412,6 +427,10 @@ test_defaults(void **state)
 	assert_string_equal(conf->token_module, "");
 	assert_string_equal(conf->token_pin_file, "");
 	assert_false(conf->token_network);
+	assert_string_equal(conf->submit_server, "");
+	assert_string_equal(conf->submit_user, "sampul-submit");
+	assert_int_equal(conf->submit_timeout, 60);
+	assert_int_equal(conf->submit_threads, 8);
 	assert_int_equal(conf->origin_count, 0);
 	assert_int_equal(conf->rule_count, 0);
 	/* what no rule decides fails safe */
