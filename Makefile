@@ -83,8 +83,10 @@ CMOCKA_CFLAGS	= $(shell $(PKG_CONFIG) --cflags cmocka 2>/dev/null)
 CMOCKA_LIBS	= $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 MILTER_LIBS	?= -lmilter
 
-WARN		:= -Wall -Wextra -Wshadow -Wstrict-prototypes \
-		   -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+WARN		:= -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
+		   -Wstrict-prototypes -Wmissing-prototypes \
+		   -Wold-style-definition -Wpointer-arith -Wwrite-strings \
+		   -Wcast-qual -Wformat=2 -Wvla -Wundef
 HARDEN		:= -fstack-protector-strong -fstack-clash-protection -fPIE \
 		   $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) \
 		   $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),-fcf-protection)
@@ -156,6 +158,20 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/libtest.a $(B)/libcore.a $(B)/libsmim
 	    $(B)/libtest.a $(B)/libsmime.a $(CMOCKA_LIBS) $(CONFIG_LIBS) \
 	    $(CRYPTO_LIBS) $(SECCOMP_LIBS) -pthread
 
+# What gcc's analyzer finds in each file, for tests/lint; kept until the file,
+# or what it includes, changes.
+GCC		?= gcc
+ANALYZED	:= $(patsubst %.c,build/analyzed/%.txt,$(SMIME_SRC) \
+		   $(CORE_SRC) $(MAIN_SRC))
+analyze: $(ANALYZED)
+.PHONY: analyze
+build/analyzed/%.txt: %.c Makefile
+	@mkdir -p $(@D)
+	@LC_ALL=C $(GCC) $(ALL_CFLAGS) -U_FORTIFY_SOURCE -O0 -fanalyzer \
+	    -MMD -MP -MT $@ -MF $(@:.txt=.d) -c -o /dev/null $< 2>$@.new || \
+	    { cat $@.new; exit 1; }
+	@mv $@.new $@
+
 # Fuzzers: all sources again, by clang, with coverage.
 FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN	:= $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
@@ -224,4 +240,4 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -rf $(DESTDIR)$(DOCDIR)
 
--include $(shell find build/obj build-*/obj -name '*.d' -type f 2>/dev/null)
+-include $(shell find build/obj build-*/obj build/analyzed -name '*.d' -type f 2>/dev/null)

@@ -197,6 +197,7 @@ size_t
 signing_time_put(unsigned char *out, size_t size, time_t when)
 {
 	char text[32];
+	const char *from = text;
 	struct tm tm;
 	size_t n;
 	bool utc;
@@ -205,12 +206,17 @@ signing_time_put(unsigned char *out, size_t size, time_t when)
 	    tm.tm_year > 8099)
 		return 0;
 	utc = tm.tm_year < 150;
-	n = strftime(text, sizeof(text),
-	    utc ? "%y%m%d%H%M%SZ" : "%Y%m%d%H%M%SZ", &tm);
-	if (n == 0 || n + 2 > size)
+	n = strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &tm);
+	if (n == 0)
+		return 0;
+	if (utc) {		/* without the century */
+		from += 2;
+		n -= 2;
+	}
+	if (n + 2 > size)
 		return 0;
 	out[0] = utc ? TAG_UTCTIME : TAG_GENTIME;
 	out[1] = (unsigned char)n;
-	memcpy(out + 2, text, n);
+	memcpy(out + 2, from, n);
 	return n + 2;
 }

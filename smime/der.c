@@ -189,7 +189,7 @@ der_join(struct der *out, const struct der *parts, size_t count)
 void
 der_free(struct der *der)
 {
-	OPENSSL_free((void *)der->p);
+	OPENSSL_free((void *)(uintptr_t)der->p);
 	der->p = NULL;
 	der->len = 0;
 }

@@ -401,7 +401,7 @@ int	 legacy_html_end(struct legacy_html *html);
 /* ----------------------------------------------------------- rewrite.c --- */
 
 /* Beside enum plan, in one octet: the part gets a legacy display element. */
-#define PLAN_DISPLAY	0x80
+#define PLAN_DISPLAY	0x80U
 #define PLAN_OF(octet)	((enum plan)((octet) & ~PLAN_DISPLAY))
 
 /*

@@ -975,8 +975,9 @@ test_memory(void **state)
 static int
 run_python(const char *verb)
 {
-	char *argv[] = { (char *)"/usr/bin/python3",
-	    (char *)"tests/unit/canon_compare.py", (char *)verb, dir, NULL };
+	char python[] = "/usr/bin/python3";
+	char script[] = "tests/unit/canon_compare.py";
+	char *argv[] = { python, script, (char *)(uintptr_t)verb, dir, NULL };
 	char *envp[] = { NULL };
 	int status;
 	pid_t pid;

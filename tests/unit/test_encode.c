@@ -267,8 +267,9 @@ static void
 test_python_decodes(void **state)
 {
 	char dir[] = "/tmp/test_encode.XXXXXX";
-	char *argv[] = { (char *)"/usr/bin/python3",
-	    (char *)"tests/unit/encode_compare.py", dir, NULL };
+	char python[] = "/usr/bin/python3";
+	char script[] = "tests/unit/encode_compare.py";
+	char *argv[] = { python, script, dir, NULL };
 	char *envp[] = { NULL };
 	unsigned char buf[6000];
 	struct text out;
