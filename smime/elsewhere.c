@@ -156,6 +156,9 @@ elsewhere_sign(EVP_PKEY *key, enum algorithm_kind kind,
 	    .digest = digest };
 
 	ERR_clear_error();
+	if (elsewhere == NULL)
+		return smime_error_setx(err, "the private key is not "
+		    "elsewhere");
 	if (EVP_Digest(data->p, data->len, request.value, NULL,
 	    smime_digest_md(digest), NULL) != 1)
 		return smime_error_crypto(err, "no digest");

@@ -96,7 +96,7 @@ flow_back(const struct bucket *bucket, unsigned per_minute, int64_t now_ms)
 static struct bucket *
 find(struct rate *rate, uint64_t key, unsigned per_minute, int64_t now_ms)
 {
-	struct bucket *set = rate->buckets[key % SETS], *least = NULL;
+	struct bucket *set = rate->buckets[key % SETS], *least = set;
 	int64_t left, least_left = INT64_MAX;
 	size_t i;
 

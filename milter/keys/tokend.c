@@ -125,8 +125,8 @@ ask_worker(struct state *state, const struct token_request *request,
 		state->not_before = steady_ms() + HANG_MS;
 	memset(answer, 0, sizeof(*answer));
 	answer->result = TOKEN_LOST;
-	snprintf(answer->text, sizeof(answer->text), "%s",
-	    err.text[0] != '\0' ? err.text :
+	snprintf(answer->text, sizeof(answer->text), "%.*s",
+	    UNLOCK_TEXT_MAX, err.text[0] != '\0' ? err.text :
 	    "the token module crashed or did not answer");
 }
 
