@@ -123,7 +123,7 @@ find_in(const struct header_field *field, const struct string_list *wanted,
 	for (i = 0; i < wanted->count && found == NULL; i++)
 		if (matches(text, wanted->items[i]))
 			found = wanted->items[i];
-	free(text);
+	wipe_free(text, field->value_len + 1);
 	return found;
 }
 

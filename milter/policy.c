@@ -105,7 +105,7 @@ value_matches(const char *pattern, const struct header_field *field)
 		len--;
 	text[len] = '\0';
 	matches = fnmatch(pattern, text, FNM_CASEFOLD) == 0;
-	free(text);
+	wipe_free(text, len);
 	return matches ? ANSWER_YES : ANSWER_NO;
 }
 

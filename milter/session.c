@@ -276,7 +276,7 @@ message_field(struct session *session, const char *name, const char *value)
 	field.value_len = len;
 	if (look_at_field(session, &field) == -1)
 		message_fault(session);
-	free(spaced);
+	wipe_text(spaced);
 }
 
 void

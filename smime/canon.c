@@ -254,7 +254,7 @@ canon_free(struct canon *canon)
 	entity_clear(&canon->entity);
 	legacy_clear(&canon->legacy);
 	free(canon->plans);
-	free(canon->header);
+	wipe_free(canon->header, canon->header_len);
 	OPENSSL_cleanse(&canon->scan, sizeof(canon->scan));
 	free(canon);
 }
@@ -318,7 +318,7 @@ renew_header(struct canon *canon, unsigned plan, struct smime_error *err)
 
 	if (canon->root_defects & DEFECT_HIGH)
 		charset = canon->settings.unlabelled_charset;
-	free(canon->header);
+	wipe_free(canon->header, canon->header_len);
 	canon->header = NULL;
 	return entity_header(&canon->entity, PLAN_OF(plan),
 	    (plan & PLAN_DISPLAY) != 0, charset, &canon->header,

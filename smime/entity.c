@@ -169,12 +169,11 @@ put_field(struct entity *entity, const char *name, size_t name_len,
     const char *value, size_t value_len)
 {
 	size_t size = lines_size(name_len, value, value_len), i;
-	unsigned char *lines, *p;
+	unsigned char *p;
 
-	if ((lines = realloc(entity->lines, entity->len + size)) == NULL)
+	if (!wipe_room(&entity->lines, &entity->size, entity->len, size))
 		return -1;
-	entity->lines = lines;
-	p = lines + entity->len;
+	p = entity->lines + entity->len;
 	entity->len += size;
 	memcpy(p, name, name_len);
 	p += name_len;
@@ -247,7 +246,7 @@ put_outer(struct entity *entity, const struct header_field *field,
 	text[1 + field->name_len] = ':';
 	memcpy(text + 2 + field->name_len, value, value_len);
 	rc = put_field(entity, HP_OUTER, strlen(HP_OUTER), text, len);
-	free(text);
+	wipe_free(text, len);
 	return rc;
 }
 
@@ -349,28 +348,27 @@ void
 entity_clear(struct entity *entity)
 {
 	header_clear(&entity->content);
-	free(entity->lines);
+	wipe_free(entity->lines, entity->size);
 	entity->lines = NULL;
-	entity->len = 0;
+	entity->len = entity->size = 0;
 }
 
 /* Collects what rewrite_header hands out. */
 struct text {
 	unsigned char	*buf;
 	size_t		 len;
+	size_t		 size;
 };
 
 static int
 text_add(void *arg, const unsigned char *buf, size_t len)
 {
 	struct text *text = arg;
-	unsigned char *grown;
 
-	if ((grown = realloc(text->buf, text->len + len + 1)) == NULL)
+	if (!wipe_room(&text->buf, &text->size, text->len, len))
 		return -1;
 	if (len > 0)
-		memcpy(grown + text->len, buf, len);
-	text->buf = grown;
+		memcpy(text->buf + text->len, buf, len);
 	text->len += len;
 	return 0;
 }
@@ -408,13 +406,13 @@ entity_header(const struct entity *entity, enum plan plan, bool display,
     const char *charset, unsigned char **out, size_t *len,
     struct smime_error *err)
 {
-	struct text text = { NULL, 0 };
+	struct text text = { NULL, 0, 0 };
 
 	if (rewrite_header(entity->lines, entity->len, plan,
 	    display && entity->typed, text_add, &text) == -1 ||
 	    add_type(entity, display, charset, &text) == -1 ||
 	    text_add_string(&text, "\r\n") == -1) {
-		free(text.buf);
+		wipe_free(text.buf, text.size);
 		return smime_error_set(err, "building the signed header");
 	}
 	*out = text.buf;

@@ -80,10 +80,14 @@ header_add(struct header_list *list, const char *name, size_t name_len,
 void
 header_clear(struct header_list *list)
 {
+	const struct header_field *field;
 	size_t i;
 
-	for (i = 0; i < list->count; i++)
-		free(list->fields[i].name);
+	for (i = 0; i < list->count; i++) {
+		field = &list->fields[i];
+		wipe_free(field->name, field->name_len + 1 +
+		    field->value_len);
+	}
 	free(list->fields);
 	memset(list, 0, sizeof(*list));
 }

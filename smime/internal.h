@@ -7,6 +7,15 @@
 
 #include "smime.h"
 
+/* -------------------------------------------------------------- wipe.c --- */
+
+/*
+ * Makes room for more octets behind len of *buf, which has *size; what it
+ * leaves is wiped. false: no memory, and all as it was. For wipe_free.
+ */
+bool	 wipe_room(unsigned char **buf, size_t *size, size_t len,
+	    size_t more);
+
 /* -------------------------------------------------------------- mime.c --- */
 
 /*
@@ -345,6 +354,7 @@ struct entity {
 	struct header_list content;	/* its Content-* fields */
 	unsigned char	*lines;		/* all its fields as sent */
 	size_t		 len;
+	size_t		 size;		/* of the memory */
 	bool		 typed;		/* there is a Content-Type in it */
 	const char	*hp;		/* RFC 9788: "clear", "cipher", NULL */
 	const char	*unprotected;	/* why not */

@@ -24,11 +24,11 @@
 
 /* ---------------------------------------------------------------- text --- */
 
-/* The Subject as a person reads it, NULL for none or too long a one. */
+/* The Subject as a person reads it, NULL for none or too long a one; in
+ * memory of the value's length and one more. */
 static char *
-read_subject(const struct header_list *header, bool *memory)
+read_subject(const struct header_field *field, bool *memory)
 {
-	const struct header_field *field = header_find(header, "Subject");
 	size_t i, n = 0;
 	char *text;
 
@@ -50,7 +50,7 @@ read_subject(const struct header_list *header, bool *memory)
 	memmove(text, text + i, n - i + 1);
 	n -= i;
 	if (n == 0 || n > SUBJECT_MAX || memchr(text, '\0', n) != NULL) {
-		free(text);
+		wipe_free(text, field->value_len + 1);
 		return NULL;
 	}
 	return text;
@@ -124,7 +124,8 @@ bool
 legacy_make(struct legacy *out, const struct header_list *header)
 {
 	bool memory = true;
-	char *subject = read_subject(header, &memory);
+	const struct header_field *field = header_find(header, "Subject");
+	char *subject = read_subject(field, &memory);
 	const char *p;
 
 	memset(out, 0, sizeof(*out));
@@ -133,7 +134,7 @@ legacy_make(struct legacy *out, const struct header_list *header)
 	out->utf8 = plain(subject, true);
 	out->ascii = plain(subject, false);
 	out->html = html(subject);
-	free(subject);
+	wipe_free(subject, field->value_len + 1);
 	if (out->utf8 == NULL || out->ascii == NULL || out->html == NULL) {
 		legacy_clear(out);
 		return false;
@@ -147,9 +148,9 @@ legacy_make(struct legacy *out, const struct header_list *header)
 void
 legacy_clear(struct legacy *legacy)
 {
-	free(legacy->utf8);
-	free(legacy->ascii);
-	free(legacy->html);
+	wipe_text(legacy->utf8);
+	wipe_text(legacy->ascii);
+	wipe_text(legacy->html);
 	memset(legacy, 0, sizeof(*legacy));
 }
 

@@ -429,7 +429,7 @@ scan_clear(struct scan *scan)
 {
 	enclosure_pop(scan, 0);
 	free(scan->stack);
-	free(scan->header);
+	wipe_free(scan->header, scan->header_size);
 	scan->stack = NULL;
 	scan->header = NULL;
 	scan->stack_size = scan->header_size = scan->header_len = 0;

@@ -142,19 +142,9 @@ scan_header_done(struct scan *scan)
 static int
 append(struct scan *scan, const unsigned char *p, size_t len)
 {
-	unsigned char *header;
-	size_t want;
-
-	if (len > scan->header_size - scan->header_len) {
-		want = scan->header_size == 0 ? 2048 : scan->header_size;
-		while (want - scan->header_len < len)
-			want *= 2;
-		if ((header = realloc(scan->header, want)) == NULL)
-			return smime_error_set(scan->err,
-			    "reading a MIME header");
-		scan->header = header;
-		scan->header_size = want;
-	}
+	if (!wipe_room(&scan->header, &scan->header_size, scan->header_len,
+	    len))
+		return smime_error_set(scan->err, "reading a MIME header");
 	memcpy(scan->header + scan->header_len, p, len);
 	scan->header_len += len;
 	return 0;

@@ -64,6 +64,13 @@ bool	 utf8_take(const unsigned char **p, const unsigned char *end,
 	    uint32_t *c);
 
 /*
+ * Wipes and frees what held a part of a message; NULL is nothing. wipe_text
+ * for one that ends in NUL.
+ */
+void	 wipe_free(void *buf, size_t len);
+void	 wipe_text(char *text);
+
+/*
  * Has libcrypto read now what it would read from files when it first needs it;
  * for programs that will not be able to open them later. May be called again.
  */
