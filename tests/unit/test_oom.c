@@ -2,9 +2,9 @@
  * test_oom.c - memory that runs out at every place in turn: messages are
  * signed, encrypted and verified, and keys read, while the n-th allocation
  * fails; once that one alone, once it and all that follow. n takes every value
- * where SAMPUL_OOM_ALL is set, else every 41st. Each time the result is right,
- * or it is a temporary failure; nothing is lost, and no key is taken for
- * missing afterwards.
+ * where SAMPUL_OOM_ALL is set, else every 41st or fewer. Each time the result is
+ * right, or it is a temporary failure; nothing is lost, no copy sent twice, and
+ * no key is taken for missing afterwards.
  *
  * malloc and the others are defined here, and libcrypto and libc use them, too.
  */
@@ -118,6 +118,9 @@ disarm(void)
 	return memory.calls >= memory.fail_at;
 }
 
+#define LEAST_STEP	41
+#define PLACES_MAX	150
+
 /*
  * Runs one(arg, way, n) for all n. What it leaves allocated the first time may
  * be a cache of libcrypto's; what it leaves each time is lost.
@@ -126,13 +129,17 @@ static void
 exhaust(const char *what, bool (*one)(const void *arg, enum way way, long n),
     const void *arg)
 {
-	/* All of them take minutes. */
-	const long step = getenv("SAMPUL_OOM_ALL") != NULL ? 1 : 41;
-	long n, before, lost, again;
+	long n, before, lost, again, step;
 	enum way way;
 	bool failed;
 
 	(void)one(arg, ONE, 1L << 60);
+	/* All of them take minutes. */
+	step = memory.calls / PLACES_MAX;
+	if (step < LEAST_STEP)
+		step = LEAST_STEP;
+	if (getenv("SAMPUL_OOM_ALL") != NULL)
+		step = 1;
 	for (way = ONE; way < WAYS; way++) {
 		failed = true;
 		for (n = 1; failed; n += step) {
@@ -165,6 +172,43 @@ static struct truststore *warm;	/* with what is trusted read */
 static struct signer *signer;
 static X509 *siti;
 static char *detached, *opaque, *by_siti, *changed;
+
+/* ------------------------------------------------- the submit process --- */
+
+static unsigned submitted;
+
+int
+submit_send(struct submit_pool *pool, const struct submission *submission,
+    unsigned timeout, struct submit_answer *answer, struct smime_error *err)
+{
+	char octet;
+
+	(void)pool;
+	(void)timeout;
+	(void)err;
+	assert_int_equal(pread(submission->fd, &octet, 1,
+	    (off_t)submission->size - 1), 1);
+	submitted += (unsigned)submission->count;
+	memset(answer, 0, sizeof(*answer));
+	answer->status = SUBMIT_ACCEPTED;
+	return 0;
+}
+
+struct submit_pool *
+submit_pool_new(const int *fds, size_t count)
+{
+	(void)fds;
+	(void)count;
+	return NULL;
+}
+
+void
+submit_pool_free(struct submit_pool *pool)
+{
+	(void)pool;
+}
+
+/* --------------------------------------------------------------- set-up --- */
 
 static void
 copy_to(const char *from, const char *to)
@@ -299,6 +343,10 @@ open_service(bool cold)
 	service.trusted = cold ? truststore_new(NULL) : warm;
 	service.ours = ours_new();
 	service.recipients = recipients_new(sources, 2);
+	service.marks = marks_new();
+	service.sent = sent_new(NULL);
+	service.submit = (struct submit_pool *)&submitted;
+	submitted = 0;
 	callbacks_use(&service);
 	memset(&fake_key, 0, sizeof(fake_key));
 	fake_key.signer = signer;
@@ -311,6 +359,8 @@ static void
 close_service(void)
 {
 	recipients_free(service.recipients);
+	marks_free(service.marks);
+	sent_free(service.sent);
 	ours_free(service.ours);
 	if (service.trusted != warm)
 		truststore_free(service.trusted);
@@ -335,7 +385,10 @@ close_service(void)
 static const char *const to_hakim[] = { "<" HAKIM ">", NULL };
 static const char *const to_both[] = { "<" HAKIM ">", "<" SITI ">", NULL };
 
-enum want { SIGNED, ENCRYPTED, PASSED, NOT_PASSED };
+static const char *const to_all[] = { "<" HAKIM ">", "<" SITI ">",
+	"<x@y.example>", NULL };
+
+enum want { SIGNED, ENCRYPTED, DIVIDED, PASSED, NOT_PASSED };
 
 struct flow {
 	const char		*what;
@@ -348,8 +401,11 @@ struct flow {
 	bool			 cold;	/* what is trusted is to be read */
 };
 
-static char plain_text[] = PLAIN, mixed_text[] = MIXED;
-static char *plain = plain_text, *mixed = mixed_text;
+static char plain_text[] = PLAIN, mixed_text[] = MIXED, hiding_text[] =
+	"From: Budi <" BUDI ">\r\nTo: " HAKIM ", x@y.example\r\n"
+	"Subject: Undangan rapat\r\nMIME-Version: 1.0\r\n"
+	"Content-Type: text/plain\r\n\r\n" SECRET "\r\n";
+static char *plain = plain_text, *mixed = mixed_text, *hiding = hiding_text;
 
 static const struct flow flows[] = {
 	{ "signed as it came", "", true, to_hakim, &plain, SIGNED, NULL, false },
@@ -367,6 +423,10 @@ static const struct flow flows[] = {
 	    "default_rule = { encrypt = \"if-possible\"; };\n", true, to_hakim,
 	    &plain, ENCRYPTED, NULL,
 	    false },
+	{ "divided", "submit = { server = \"127.0.0.1:10027\"; };\n"
+	    "default_rule = { encrypt = \"if-possible\"; without_certificate = "
+	    "\"clear-copy\";\n hidden_recipients = \"own-copy\"; };\n", true,
+	    to_all, &hiding, DIVIDED, NULL, false },
 	{ "verified, detached", "", false, to_both, &detached, PASSED,
 	    "pass", false },
 	{ "verified, nothing read yet", "", false, to_both, &detached, PASSED,
@@ -397,12 +457,12 @@ expect_sent(const struct flow *flow, const SMFICTX *ctx, long n)
 
 	out = fake_output(ctx, &len);
 	write_whole(pki_path("out.eml"), out, len);
-	if (flow->want == ENCRYPTED &&
+	if (flow->want != SIGNED &&
 	    memmem(out, len, SECRET, strlen(SECRET)) != NULL)
 		fail_msg("%s, %ld: in clear", flow->what, n);
 	free(out);
 	snprintf(inner, sizeof(inner), "%s", pki_path("out.eml"));
-	if (flow->want == ENCRYPTED) {
+	if (flow->want != SIGNED) {
 		snprintf(inner, sizeof(inner), "%s", pki_path("inner.eml"));
 		if (pki_run("openssl", "cms", "-decrypt", "-in",
 		    pki_path("out.eml"), "-recip",
@@ -432,6 +492,23 @@ expect_received(const struct flow *flow, const SMFICTX *ctx, long n)
 	    strncmp(said, " verified", 9) == 0 : strstr(got, want) == NULL ||
 	    (strncmp(said, " verified", 9) == 0) != (flow->want == PASSED))
 		fail_msg("%s, %ld: %s;%s", flow->what, n, got, said);
+}
+
+/* Two have a copy each, and after another attempt at the latest; none has two. */
+static void
+expect_copies(const struct flow *flow, SMFICTX *ctx,
+    const struct fake_message *message, sfsistat status, long n)
+{
+	if (flow->want != DIVIDED || ctx->priv == NULL)
+		return;
+	if (status != SMFIS_CONTINUE &&
+	    fake_message(ctx, message) != SMFIS_CONTINUE)
+		fail_msg("%s, %ld: not taken again; %s", flow->what, n,
+		    seen_log());
+	if (submitted != 2 || strcmp(ctx->removed, "<" SITI "> <x@y.example> ")
+	    != 0)
+		fail_msg("%s, %ld: %u copies, without %s", flow->what, n,
+		    submitted, ctx->removed);
 }
 
 static bool
@@ -464,6 +541,7 @@ one_message(const void *arg, enum way way, long n)
 	else if (status != SMFIS_TEMPFAIL || !failed)
 		fail_msg("%s, %ld: answered %d\n%s", flow->what, n,
 		    (int)status, seen_log());
+	expect_copies(flow, ctx, &message, status, n);
 	fake_free(ctx);
 	assert_int_equal(atomic_load(&service.active), 0);
 	close_service();
