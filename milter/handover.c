@@ -22,6 +22,7 @@ struct handover {
 	SMFICTX			*ctx;
 	struct outcome		*outcome;	/* of the main copy */
 	unsigned char		 message[NAME_LEN];	/* a name for it */
+	size_t			*copy_of;	/* of each recipient */
 	struct canon		*canon;		/* of copies in clear */
 	struct outcome		 clear;
 };
@@ -346,7 +347,6 @@ address_copy(struct handover *handover, size_t which, struct letter *letter)
 {
 	struct message *message = &handover->session->message;
 	struct service *service = handover->session->service;
-	const struct reader *reader;
 	unsigned char name[NAME_LEN];
 	size_t i;
 
@@ -354,8 +354,7 @@ address_copy(struct handover *handover, size_t which, struct letter *letter)
 	    &message->err) == -1)
 		return -1;
 	for (i = 0; i < message->recipient_count; i++) {
-		reader = seal_reader(&message->seal, message->recipients[i]);
-		if (reader == NULL || reader->copy != which)
+		if (handover->copy_of[i] != which)
 			continue;
 		if (name_recipient(handover, "copy",
 		    message_raw_recipient(message, i), name,
@@ -475,6 +474,26 @@ hand_notice(struct handover *handover)
 
 /* ----------------------------------------------------------------- all --- */
 
+/* Looked for once: there may be a hundred copies, and a thousand of these. */
+static int
+find_copies(struct handover *handover)
+{
+	struct message *message = &handover->session->message;
+	const struct reader *reader;
+	size_t i;
+
+	handover->copy_of = calloc(message->recipient_count + 1,
+	    sizeof(*handover->copy_of));
+	if (handover->copy_of == NULL)
+		return smime_error_set(&message->err, "copies");
+	for (i = 0; i < message->recipient_count; i++) {
+		reader = seal_reader(&message->seal, message->recipients[i]);
+		handover->copy_of[i] = reader == NULL ? COPY_NONE :
+		    reader->copy;
+	}
+	return 0;
+}
+
 static int
 begin(struct handover *handover)
 {
@@ -487,6 +506,8 @@ begin(struct handover *handover)
 	if (!session->delrcpt)
 		return smime_error_setx(&message->err, "the MTA does not let "
 		    "a filter take recipients off");
+	if (find_copies(handover) == -1)
+		return -1;
 	return name_message(handover);
 }
 
@@ -502,17 +523,17 @@ message_hand_over(struct session *session, SMFICTX *ctx,
 	int rc = -1;
 
 	if ((sender = bare(message->raw_sender)) == NULL ||
-	    begin(&handover) == -1) {
+	    begin(&handover) == -1)
 		outcome_fault(message->err.text, outcome);
-		free(sender);
-		return -1;
-	}
-	for (i = 1, rc = 0; i < message->seal.copies.count && rc == 0; i++)
+	else
+		rc = 0;
+	for (i = 1; rc == 0 && i < message->seal.copies.count; i++)
 		rc = hand_copy(&handover, sender, i);
 	if (rc == 0 && message->seal.copies.refused > 0)
 		rc = hand_notice(&handover);
 	outcome_clear(&handover.clear);
 	canon_free(handover.canon);
+	free(handover.copy_of);
 	free(sender);
 	return rc;
 }

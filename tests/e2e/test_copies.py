@@ -37,7 +37,8 @@ def setup(site):
         site.postfix.submission, sender, to, data, BUDI, options)
 
 
-for function in copies.ALL:
+for function in (*copies.ALL, copies.submit_process_killed,
+                 copies.mail_process_killed):
     test(function)
 
 

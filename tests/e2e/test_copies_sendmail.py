@@ -33,7 +33,8 @@ def setup(site):
 
 
 for function in copies.ALL:
-    test(function)
+    if function is not copies.too_many:     # which no MTA knows of
+        test(function)
 
 
 @test
