@@ -1,66 +1,7 @@
 #!/bin/sh
 # test_encrypt.sh - what sampulctl encrypt writes, to whom it refuses to, and
 # what is to be seen outside. Prints TAP.
-set -u
-
-cd "$(dirname "$0")/../.." || exit 70
-ctl=${SAMPUL_BUILD:-build}/sampulctl
-pki=tests/pki/make-pki
-tmp=$(mktemp -d) || exit 73
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-budi=budi@dinkes.pekalongankab.go.id
-siti=siti@dinkes.pekalongankab.go.id
-n=0 bad=0
-
-# result STATUS NAME: one line of TAP, with what was said on failure.
-result()
-{
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/err" 2>/dev/null
-	fi
-}
-
-# expect STATUS NAME ARGUMENT...: of sampulctl; output to $tmp/out, $tmp/err.
-expect()
-{
-	want=$1 name=$2
-	shift 2
-	"$ctl" -c "$tmp/sampul.conf" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
-	got=$?
-	[ "$got" -eq "$want" ] || echo "exit $got, wanted $want" >>"$tmp/err"
-	[ "$got" -eq "$want" ]
-	result $? "$name"
-}
-
-# says NAME PATTERN [FILE]: an extended regular expression in the last output.
-says()
-{
-	grep -Eq -- "$2" "$tmp/${3:-out}"
-	result $? "$1"
-}
-
-# silent NAME PATTERN [FILE]: no line of it.
-silent()
-{
-	! grep -Eq -- "$2" "$tmp/${3:-out}"
-	result $? "$1"
-}
-
-# json NAME EXPRESSION: true of the last output, a document d.
-json()
-{
-	/usr/bin/python3 -c 'import json, sys
-d = json.load(open(sys.argv[1]))
-sys.exit(not eval("(" + sys.argv[2] + ")"))' "$tmp/out" "$2" 2>>"$tmp/err"
-	result $? "$1"
-}
+. "${0%/*}/lib_tap.sh"
 
 # opened NAME WHO: $tmp/out is opened by WHO and verified; entity in $tmp/in.
 opened()
@@ -115,16 +56,16 @@ END
 
 setup >"$tmp/out" 2>"$tmp/err"
 result $? "make a PKI and a message"
-expect 65 "without a signing certificate nothing is encrypted (ENC-13)" \
+expect_ctl 65 "without a signing certificate nothing is encrypted (ENC-13)" \
     encrypt --to $siti --cert "$tmp/siti/cert.pem" "$tmp/mail"
 says "and says so" 'not signed, so not encrypted: no-certificate' err
 [ ! -s "$tmp/out" ]
 result $? "and prints nothing"
-expect 0 "import" import --cert "$tmp/budi/cert.pem" \
+expect_ctl 0 "import" import --cert "$tmp/budi/cert.pem" \
     --key "$tmp/budi/key.pem" --chain "$tmp/pki/issuing.pem" $budi
 
 # ------------------------------------------------------------------- good
-expect 0 "to two, RSA and EC" encrypt --to $siti --cert "$tmp/siti/cert.pem" \
+expect_ctl 0 "to two, RSA and EC" encrypt --to $siti --cert "$tmp/siti/cert.pem" \
     --to $budi --cert "$tmp/own/cert.pem" "$tmp/mail"
 says "an envelope" 'application/pkcs7-mime; smime-type=enveloped-data;'
 says "the Subject is hidden (ENC-18)" '^Subject: \[\.\.\.\]'
@@ -140,11 +81,11 @@ says "the Subject for old readers (ENC-19)" 'hp-legacy-display="1"' in
 says "the text" '^Terlampir usulan mutasi' in
 cp "$tmp/both" "$tmp/out"
 opened "opened by the sender (ENC-12)" own
-expect 0 "with the Subject open" encrypt --show-subject --to $siti --cert \
+expect_ctl 0 "with the Subject open" encrypt --show-subject --to $siti --cert \
     "$tmp/siti/cert.pem" "$tmp/mail"
 says "it is" '^Subject: Mutasi pejabat'
 silent "Keywords are gone all the same" '^Keywords'
-expect 0 "by GCM and OAEP" encrypt --cipher aes256-gcm --oaep --to $siti \
+expect_ctl 0 "by GCM and OAEP" encrypt --cipher aes256-gcm --oaep --to $siti \
     --cert "$tmp/siti/cert.pem" "$tmp/mail"
 says "another envelope" 'smime-type=authEnveloped-data'
 opened "opened" siti
@@ -152,12 +93,12 @@ opened "opened" siti
     "$tmp/mail" 2>"$tmp/err" | openssl cms -cmsout -print | grep -q rsaesOaep
 [ $? -eq 1 ]
 result $? "no OAEP where nobody asks for it"
-expect 0 "to a certificate that says it reads OAEP" encrypt --to $siti \
+expect_ctl 0 "to a certificate that says it reads OAEP" encrypt --to $siti \
     --cert "$tmp/caps/cert.pem" "$tmp/mail"
 openssl cms -cmsout -print -in "$tmp/out" 2>"$tmp/err" | grep -q rsaesOaep
 result $? "is by OAEP"
 opened "and opened" caps
-expect 0 "as a document" --json encrypt --to $siti --cert \
+expect_ctl 0 "as a document" --json encrypt --to $siti --cert \
     "$tmp/siti/cert.pem" "$tmp/mail"
 json "with the message in it" 'd["encrypted"] and d["cipher"] == "aes256-cbc"
     and len(d["recipients"]) == 1 and d["recipients"][0]["usable"]
@@ -165,30 +106,29 @@ json "with the message in it" 'd["encrypted"] and d["cipher"] == "aes256-cbc"
     b"enveloped-data" in __import__("base64").b64decode(d["message_base64"])'
 
 # ------------------------------------------------------------------ refused
-expect 65 "to a signing certificate (ENC-06)" encrypt --to $siti --cert \
+expect_ctl 65 "to a signing certificate (ENC-06)" encrypt --to $siti --cert \
     "$tmp/signing/cert.pem" "$tmp/mail"
 says "with the reason" '^  encryption-usage: ' err
 [ ! -s "$tmp/out" ]
 result $? "and no message"
-expect 65 "to somebody else's (ENC-07)" encrypt --to $budi --cert \
+expect_ctl 65 "to somebody else's (ENC-07)" encrypt --to $budi --cert \
     "$tmp/siti/cert.pem" "$tmp/mail"
 says "with that reason" '^  other-address: ' err
-expect 65 "one of two is revoked (ENC-05)" --json encrypt --to $budi --cert \
+expect_ctl 65 "one of two is revoked (ENC-05)" --json encrypt --to $budi --cert \
     "$tmp/own/cert.pem" --to $siti --cert "$tmp/revoked/cert.pem" "$tmp/mail"
 json "which is told" 'not d["encrypted"] and d["message_base64"] is None and
     [r["usable"] for r in d["recipients"]] == [True, False] and
     d["recipients"][1]["problems"][0]["problem"] == "revoked"'
-expect 65 "a Subject that cannot be hidden" encrypt --to $siti --cert \
+expect_ctl 65 "a Subject that cannot be hidden" encrypt --to $siti --cert \
     "$tmp/siti/cert.pem" "$tmp/odd"
 says "with what to do" 'control characters; --show-subject' err
-expect 66 "no such file" encrypt --to $siti --cert "$tmp/none" "$tmp/mail"
-expect 64 "no certificate" encrypt --to $siti "$tmp/mail"
-expect 64 "nobody" encrypt "$tmp/mail"
-expect 64 "a certificate for nobody" encrypt --cert "$tmp/siti/cert.pem" \
+expect_ctl 66 "no such file" encrypt --to $siti --cert "$tmp/none" "$tmp/mail"
+expect_ctl 64 "no certificate" encrypt --to $siti "$tmp/mail"
+expect_ctl 64 "nobody" encrypt "$tmp/mail"
+expect_ctl 64 "a certificate for nobody" encrypt --cert "$tmp/siti/cert.pem" \
     --to $siti "$tmp/mail"
-expect 64 "an unknown cipher" encrypt --cipher des3 --to $siti --cert \
+expect_ctl 64 "an unknown cipher" encrypt --cipher des3 --to $siti --cert \
     "$tmp/siti/cert.pem" "$tmp/mail"
-expect 64 "the options are encrypt's alone" sign --oaep "$tmp/mail"
+expect_ctl 64 "the options are encrypt's alone" sign --oaep "$tmp/mail"
 
-echo "1..$n"
-exit $bad
+finish

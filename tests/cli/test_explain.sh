@@ -1,59 +1,7 @@
 #!/bin/sh
 # test_explain.sh - what sampulctl explain tells of a message, and that what
 # sampulctl sign writes is accepted by openssl. Prints TAP.
-set -u
-
-cd "$(dirname "$0")/../.." || exit 70
-ctl=${SAMPUL_BUILD:-build}/sampulctl
-pki=tests/pki/make-pki
-tmp=$(mktemp -d) || exit 73
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-budi=budi@dinkes.pekalongankab.go.id
-siti=siti@dinkes.pekalongankab.go.id
-n=0 bad=0
-
-# result STATUS NAME: one line of TAP, with what was said on failure.
-result()
-{
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null
-	fi
-}
-
-# expect STATUS NAME ARGUMENT...: of sampulctl; output to $tmp/out, $tmp/err.
-expect()
-{
-	want=$1 name=$2
-	shift 2
-	"$ctl" -c "$tmp/sampul.conf" "$@" >"$tmp/out" 2>"$tmp/err" <"$input"
-	got=$?
-	[ "$got" -eq "$want" ] || echo "exit $got, wanted $want" >>"$tmp/err"
-	[ "$got" -eq "$want" ]
-	result $? "$name"
-}
-
-# says NAME PATTERN [FILE]: an extended regular expression in the last output.
-says()
-{
-	grep -Eq -- "$2" "$tmp/${3:-out}"
-	result $? "$1"
-}
-
-# json CONDITION: of the last output, as d.
-json()
-{
-	/usr/bin/python3 -c 'import json, sys
-d = json.load(open(sys.argv[1]))
-assert eval("(%s)" % sys.argv[2], {"d": d}), d' "$tmp/out" "$1" 2>"$tmp/err"
-	result $? "is JSON that says so"
-}
+. "${0%/*}/lib_tap.sh"
 
 # verified NAME: openssl accepts the last output, signed by budi.
 verified()
@@ -75,7 +23,6 @@ setup()
 	    cp "$tmp/pki/root.pem" "$tmp/anchors/"
 }
 
-input=/dev/null
 setup >"$tmp/out" 2>"$tmp/err"
 result $? "make a PKI and a keystore"
 cat >"$tmp/sampul.conf" <<END
@@ -110,47 +57,47 @@ sed 's/^content-type.*/Content-Type: multipart\/mixed; boundary=b/' \
 printf -- '--b\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\n--b--\n' \
     >>"$tmp/meeting"
 
-expect 0 "explain a login" explain --login $budi --from $budi --to a@b.example
+expect_ctl 0 "explain a login" explain --login $budi --from $budi --to a@b.example
 says "signs" '^result: +sign$'
 says "names the origin" '^origin: +mailboxes$'
 says "names the rule and where it stands" '^rule: +default \(.+\)$'
 says "names the certificate" '^serial: +[0-9A-F]+$'
-expect 0 "explain a rule" explain --login $budi --from $budi \
+expect_ctl 0 "explain a rule" explain --login $budi --from $budi \
     --to a@b.example --to x@pn.example
 says "names the rule and its line" \
     '^rule: +court \(.*sampul\.conf:[0-9]+\)$'
-expect 0 "explain an impersonation" explain --login $siti --from $budi
+expect_ctl 0 "explain an impersonation" explain --login $siti --from $budi
 says "refuses" '^result: +refuse$'
 says "says why" '^why: +not-owner$'
 says "and what that means" '^that is: +whoever submitted it may not use'
 says "shows what the sender reads" '^reply: +Message not sent: your account'
-expect 0 "explain a mailbox without certificate" explain --login $siti \
+expect_ctl 0 "explain a mailbox without certificate" explain --login $siti \
     --from $siti
 says "refuses for that" '^why: +no-certificate$'
 says "tells the administrator more" '^reason: .*no folder'
 ! grep -q '^reply: .*folder' "$tmp/out"
 result $? "than the sender"
-expect 0 "explain mail from elsewhere" explain --client 192.0.2.1 "$tmp/mail"
+expect_ctl 0 "explain mail from elsewhere" explain --client 192.0.2.1 "$tmp/mail"
 says "is not ours" '^result: +not-ours$'
-expect 0 "explain a network" explain --client 10.20.1.2 "$tmp/mail"
+expect_ctl 0 "explain a network" explain --client 10.20.1.2 "$tmp/mail"
 says "names its origin" '^origin: +office$'
-expect 0 "explain a header" explain --login $budi --from $budi \
+expect_ctl 0 "explain a header" explain --login $budi --from $budi \
     --header 'List-Id: <a.b>'
 says "names the list's rule" '^rule: +lists '
-expect 0 "explain what depends on the body" explain --login $budi \
+expect_ctl 0 "explain what depends on the body" explain --login $budi \
     --from $budi --header 'Content-Type: multipart/mixed; boundary=b'
 says "says so" '^result: +later$'
-expect 0 "explain a message with an invitation" explain --login $budi \
+expect_ctl 0 "explain a message with an invitation" explain --login $budi \
     "$tmp/meeting"
 says "finds it" '^rule: +meetings '
-expect 0 "explain in JSON" --json explain --login $siti --from $budi
-json 'd["result"] == "refuse" and d["incident"] is True and
+expect_ctl 0 "explain in JSON" --json explain --login $siti --from $budi
+json "is JSON that says so" 'd["result"] == "refuse" and d["incident"] is True and
     d["certificate"] is None and d["rule"] == "default" and d["why_text"]'
-expect 64 "a bad client" explain --client nowhere
-expect 64 "a bad header" explain --header nonsense
-expect 66 "a missing message" explain "$tmp/none"
+expect_ctl 64 "a bad client" explain --client nowhere
+expect_ctl 64 "a bad header" explain --header nonsense
+expect_ctl 66 "a missing message" explain "$tmp/none"
 
-expect 0 "sign a file" sign "$tmp/mail"
+expect_ctl 0 "sign a file" sign "$tmp/mail"
 verified "openssl accepts it"
 says "a header field stays first" '^Received: from somewhere'
 says "one Content-Type is left" '^content-type: multipart/signed'
@@ -160,7 +107,7 @@ says "the use is recorded" "queue_id=sampulctl address=$budi" audit.log
 printf 'From: %s\r\nSubject: x\r\nContent-Type: image/png\r\n%s\r\n\r\n' \
     $budi 'Content-Transfer-Encoding: binary' >"$tmp/binary"
 printf '\211PNG\r\n\032\n\377' >>"$tmp/binary"
-expect 0 "sign a file with CRLF and octets in binary" sign "$tmp/binary"
+expect_ctl 0 "sign a file with CRLF and octets in binary" sign "$tmp/binary"
 verified "openssl accepts it"
 /usr/bin/python3 -c 'import email, sys
 m = email.message_from_binary_file(open(sys.argv[1], "rb"))
@@ -168,25 +115,25 @@ assert m.get_payload(decode=True) == b"\x89PNG\r\n\x1a\n\xff", m' \
     "$tmp/content" 2>"$tmp/err"
 result $? "a lone LF of theirs is left alone"
 input=$tmp/mail
-expect 0 "sign standard input, opaque by rule" sign --to x@pn.example -
+expect_ctl 0 "sign standard input, opaque by rule" sign --to x@pn.example -
 verified "openssl accepts that, too"
 says "is opaque" 'application/pkcs7-mime'
 cp "$tmp/out" "$tmp/signed"
 input=/dev/null
-expect 65 "not what is signed already" sign "$tmp/signed"
+expect_ctl 65 "not what is signed already" sign "$tmp/signed"
 says "says so" 'already-encrypted|already-signed' err
-expect 65 "not what another login sends" sign --login $siti "$tmp/mail"
+expect_ctl 65 "not what another login sends" sign --login $siti "$tmp/mail"
 says "says so" 'not-owner \(refuse\)' err
-expect 65 "not what the milter would not" sign --client 192.0.2.1 "$tmp/mail"
+expect_ctl 65 "not what the milter would not" sign --client 192.0.2.1 "$tmp/mail"
 says "says so" 'no-origin' err
-expect 0 "but what comes from a network of ours" sign --client 10.20.1.2 \
+expect_ctl 0 "but what comes from a network of ours" sign --client 10.20.1.2 \
     "$tmp/mail"
 verified "openssl accepts it"
-expect 65 "a refusal in JSON" --json sign --login $siti "$tmp/mail"
-json 'd["result"] == "refuse" and d["why"] == "not-owner" and
+expect_ctl 65 "a refusal in JSON" --json sign --login $siti "$tmp/mail"
+json "is JSON that says so" 'd["result"] == "refuse" and d["why"] == "not-owner" and
     d["message_base64"] is None and d["serial"] is None'
-expect 0 "a signature in JSON" --json sign "$tmp/mail"
-json 'd["result"] == "sign" and d["form"] == "detached" and d["serial"] and
+expect_ctl 0 "a signature in JSON" --json sign "$tmp/mail"
+json "is JSON that says so" 'd["result"] == "sign" and d["form"] == "detached" and d["serial"] and
     d["reencoded"] == 1 and d["from"].startswith("budi@")'
 /usr/bin/python3 -c 'import base64, json, sys
 sys.stdout.buffer.write(base64.b64decode(
@@ -195,16 +142,15 @@ sys.stdout.buffer.write(base64.b64decode(
 verified "openssl accepts the message in it"
 cp "$tmp/sampul.conf" "$tmp/whole.conf"
 echo 'milter = { max_message = 10; };' >>"$tmp/sampul.conf"
-expect 65 "not what is too large" sign "$tmp/mail"
+expect_ctl 65 "not what is too large" sign "$tmp/mail"
 says "says so" 'too-large \(refuse\)' err
-expect 0 "explain that" explain --login $budi "$tmp/mail"
+expect_ctl 0 "explain that" explain --login $budi "$tmp/mail"
 says "as too large" '^why: +too-large$'
 mv "$tmp/whole.conf" "$tmp/sampul.conf"
 sed "s/$budi/$siti/" "$tmp/mail" >"$tmp/other"
-expect 65 "not without a certificate" sign "$tmp/other"
+expect_ctl 65 "not without a certificate" sign "$tmp/other"
 [ ! -s "$tmp/out" ]
 result $? "and nothing is written then"
-expect 64 "no message" sign
+expect_ctl 64 "no message" sign
 
-echo "1..$n"
-exit $bad
+finish

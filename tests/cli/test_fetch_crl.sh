@@ -1,66 +1,41 @@
 #!/bin/sh
-#
 # test_fetch_crl.sh - contrib/crl/sampul-fetch-crl against an https server of
-# our own: what may replace a revocation list, and what may not.
-set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-fetch=$root/contrib/crl/sampul-fetch-crl
+# our own: what may replace a revocation list, and what may not. Prints TAP.
+. "${0%/*}/lib_tap.sh"
+fetch=contrib/crl/sampul-fetch-crl
 command -v curl >/dev/null || { echo "1..0 # SKIP needs curl"; exit 0; }
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/sampul-fetch.XXXXXX") || exit 70
-server=
-finish()
-{
-	[ -z "$server" ] || kill "$server"
-	rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 1' HUP INT TERM
-
-n=0 bad=0
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n - $1"
-}
-not_ok()
-{
-	n=$((n + 1)) bad=$((bad + 1))
-	echo "not ok $n - $1"
-	sed 's/^/# /' "$work/out"
-}
 
 # ------------------------------------------------------------- authorities
 
-"$root/tests/pki/make-pki" "$work/pki" || exit 70
-"$root/tests/pki/make-pki" "$work/pki" mailbox budi@dinkes.pekalongankab.go.id \
-    p256 "$work/budi" || exit 70
-mkdir "$work/ca" "$work/crl" "$work/www"
+"$pki" "$tmp/pki" || exit 70
+"$pki" "$tmp/pki" mailbox $budi \
+    p256 "$tmp/budi" || exit 70
+mkdir "$tmp/ca" "$tmp/crl" "$tmp/www"
 # the twin has the root's name and another key; it must not be in the way
-cp "$work/pki/root-twin.pem" "$work/ca/a.pem"
-cp "$work/pki/root.pem" "$work/ca/b.pem"
-openssl x509 -in "$work/pki/issuing.pem" -outform DER -out "$work/ca/c.crt"
+cp "$tmp/pki/root-twin.pem" "$tmp/ca/a.pem"
+cp "$tmp/pki/root.pem" "$tmp/ca/b.pem"
+openssl x509 -in "$tmp/pki/issuing.pem" -outform DER -out "$tmp/ca/c.crt"
 
 # crl NAME START END NUMBER [CA]: a list of the issuing CA for that time
 crl()
 {
 	ca=${5:-issuing}
-	: >"$work/index.txt"
-	echo "$4" >"$work/crlnumber"
-	cat >"$work/cnf" <<-END
+	: >"$tmp/index.txt"
+	echo "$4" >"$tmp/crlnumber"
+	cat >"$tmp/cnf" <<-END
 		[ca]
 		default_ca = here
 		[here]
-		database = $work/index.txt
+		database = $tmp/index.txt
 		default_md = sha256
 		crl_extensions = crl
-		crlnumber = $work/crlnumber
+		crlnumber = $tmp/crlnumber
 		[crl]
 		authorityKeyIdentifier = keyid
 	END
-	openssl ca -config "$work/cnf" -gencrl -cert "$work/pki/$ca.pem" \
-	    -keyfile "$work/pki/$ca.key" -crl_lastupdate "$2" \
-	    -crl_nextupdate "$3" -out "$work/www/$1" 2>"$work/out" || exit 70
+	openssl ca -config "$tmp/cnf" -gencrl -cert "$tmp/pki/$ca.pem" \
+	    -keyfile "$tmp/pki/$ca.key" -crl_lastupdate "$2" \
+	    -crl_nextupdate "$3" -out "$tmp/www/$1" 2>"$tmp/out" || exit 70
 }
 day()
 {
@@ -72,23 +47,23 @@ crl ended "$(day -9)" "$(day -1)" 0C
 crl future "$(day 2)" "$(day 8)" 0D
 crl otherca "$(day -2)" "$(day 8)" 0E other-root
 crl root "$(day -2)" "$(day 8)" 0F root
-openssl crl -in "$work/www/second" -outform DER -out "$work/www/der"
+openssl crl -in "$tmp/www/second" -outform DER -out "$tmp/www/der"
 # one octet of the signature changed
-openssl crl -in "$work/www/second" -outform DER -out "$work/www/forged"
-size=$(wc -c <"$work/www/forged")
-printf '\377' | dd of="$work/www/forged" bs=1 seek=$((size - 9)) conv=notrunc \
+openssl crl -in "$tmp/www/second" -outform DER -out "$tmp/www/forged"
+size=$(wc -c <"$tmp/www/forged")
+printf '\377' | dd of="$tmp/www/forged" bs=1 seek=$((size - 9)) conv=notrunc \
     2>/dev/null
-echo '<html>maintenance</html>' >"$work/www/html"
-: >"$work/www/empty"
-head -c 300000 /dev/zero >"$work/www/large"
+echo '<html>maintenance</html>' >"$tmp/www/html"
+: >"$tmp/www/empty"
+head -c 300000 /dev/zero >"$tmp/www/large"
 
 # ------------------------------------------------------------------ server
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-    -keyout "$work/tls.key" -out "$work/tls.pem" -days 2 \
+    -keyout "$tmp/tls.key" -out "$tmp/tls.pem" -days 2 \
     -subj /CN=localhost -addext subjectAltName=DNS:localhost \
     2>/dev/null || exit 70
-cat >"$work/server.py" <<'END'
+cat >"$tmp/server.py" <<'END'
 import functools, http.server, ssl, sys
 base, port_file = sys.argv[1:]
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -111,26 +86,23 @@ with open(port_file + ".new", "w") as file:
 import os; os.rename(port_file + ".new", port_file)
 server.serve_forever()
 END
-/usr/bin/python3 "$work/server.py" "$work" "$work/port" 2>/dev/null &
+/usr/bin/python3 "$tmp/server.py" "$tmp" "$tmp/port" 2>/dev/null &
 server=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	[ -s "$work/port" ] && break
-	sleep 0.25
-done
-port=$(cat "$work/port") || exit 70
-export CURL_CA_BUNDLE="$work/tls.pem" FETCH_MAX=200000 FETCH_TIME=10
+await test -s "$tmp/port"
+port=$(cat "$tmp/port") || exit 70
+export CURL_CA_BUNDLE="$tmp/tls.pem" FETCH_MAX=200000 FETCH_TIME=10
 
 # get LINE...: one run with these lines; the status
 get()
 {
-	printf '%s\n' "$@" >"$work/urls"
-	"$fetch" -c "$work/urls" -d "$work/crl" -a "$work/ca" \
-	    >"$work/out" 2>&1
+	printf '%s\n' "$@" >"$tmp/urls"
+	"$fetch" -c "$tmp/urls" -d "$tmp/crl" -a "$tmp/ca" \
+	    >"$tmp/out" 2>&1
 }
 
 is()
 {
-	cmp -s "$work/www/$1" "$work/crl/penerbit.crl"
+	cmp -s "$tmp/www/$1" "$tmp/crl/penerbit.crl"
 }
 
 base=https://localhost:$port
@@ -159,7 +131,7 @@ while read -r file said what; do
 		not_ok "CRT-03 $what: taken"
 	elif ! is second; then
 		not_ok "CRT-03 $what: the old one is gone"
-	elif ! grep -q "$(echo "$said" | tr _ ' ')" "$work/out"; then
+	elif ! grep -q "$(echo "$said" | tr _ ' ')" "$tmp/out"; then
 		not_ok "CRT-03 $what: says something else"
 	else
 		ok "CRT-03 $what"
@@ -183,27 +155,26 @@ if get "penerbit http://localhost:$port/second"; then
 else
 	ok "http is refused"
 fi
-if get "../penerbit $base/second" || [ -e "$work/penerbit.crl" ]; then
+if get "../penerbit $base/second" || [ -e "$tmp/penerbit.crl" ]; then
 	not_ok "a name cannot leave the directory"
 else
 	ok "a name cannot leave the directory"
 fi
 get "penerbit $base/html" "root $base/root"
-if [ $? -eq 1 ] && cmp -s "$work/www/root" "$work/crl/root.crl"; then
+if [ $? -eq 1 ] && cmp -s "$tmp/www/root" "$tmp/crl/root.crl"; then
 	ok "one that fails does not keep another back"
 else
 	not_ok "one that fails does not keep another back"
 fi
-if [ -z "$(find "$work/crl" -name '.fetch*')" ]; then
+if [ -z "$(find "$tmp/crl" -name '.fetch*')" ]; then
 	ok "nothing is left behind"
 else
 	not_ok "nothing is left behind"
 fi
-if grep -q 'penerbit' "$work/out" && [ "$(stat -c %a \
-    "$work/crl/root.crl")" = 644 ]; then
+if grep -q 'penerbit' "$tmp/out" && [ "$(stat -c %a \
+    "$tmp/crl/root.crl")" = 644 ]; then
 	ok "lists can be read by Sampul"
 else
 	not_ok "lists can be read by Sampul"
 fi
-echo "1..$n"
-[ "$bad" -eq 0 ]
+finish

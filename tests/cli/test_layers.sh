@@ -1,28 +1,7 @@
 #!/bin/sh
 # test_layers.sh - what DESIGN promises of the layers, asked of the sources and
 # of the built files, and what "make install" puts where. Prints TAP.
-set -u
-
-cd "$(dirname "$0")/../.." || exit 70
-build=${SAMPUL_BUILD:-build}
-tmp=$(mktemp -d) || exit 73
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-n=0 bad=0
-
-# result STATUS NAME: one line of TAP, with $tmp/out on failure.
-result()
-{
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out"
-	fi
-}
+. "${0%/*}/lib_tap.sh"
 
 # nothing NAME COMMAND...: the command, a search, must find nothing.
 nothing()
@@ -139,5 +118,4 @@ find "$tmp/root" -type f >"$tmp/out"
 [ "$(cat "$tmp/out")" = "$conf" ]
 result $? "make uninstall leaves the configuration, and nothing else"
 
-echo "1..$n"
-exit $bad
+finish

@@ -1,65 +1,7 @@
 #!/bin/sh
 # test_sampulctl.sh - init, import, list, show and check as an administrator
 # calls them; as root and, where it can be, as nobody. Prints TAP.
-set -u
-
-cd "$(dirname "$0")/../.." || exit 70
-ctl=${SAMPUL_BUILD:-build}/sampulctl
-pki=tests/pki/make-pki
-tmp=$(mktemp -d) || exit 73
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-budi=budi@dinkes.pekalongankab.go.id
-siti=siti@dinkes.pekalongankab.go.id
-n=0 bad=0
-
-# result STATUS NAME: one line of TAP, with what was said on failure.
-result()
-{
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null
-	fi
-}
-
-# expect STATUS NAME COMMAND...: what it prints goes to $tmp/out and $tmp/err.
-expect()
-{
-	want=$1 name=$2
-	shift 2
-	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null
-	got=$?
-	[ "$got" -eq "$want" ] || echo "exit $got, wanted $want" >>"$tmp/err"
-	[ "$got" -eq "$want" ]
-	result $? "$name"
-}
-
-# says NAME PATTERN [FILE]: an extended regular expression in the last output.
-says()
-{
-	grep -Eq -- "$2" "$tmp/${3:-out}"
-	result $? "$1"
-}
-
-is_json()
-{
-	/usr/bin/python3 -c 'import json, sys
-data = json.load(open(sys.argv[1]))
-assert eval(sys.argv[2], {"d": data}), data' "$tmp/out" "$2" 2>>"$tmp/err"
-	result $? "$1"
-}
-
-# As root with users of their own, for check objects to staying root.
-users='user = ""; key_user = "";'
-if [ "$(id -u)" -eq 0 ]; then
-	users='user = "daemon"; key_user = "bin";'
-	chmod 755 "$tmp"
-fi
+. "${0%/*}/lib_tap.sh"
 
 # conf [SETTINGS of keystore]: a configuration below $tmp/site
 conf()
@@ -161,7 +103,7 @@ says "leaves alone what is there" '^passphrase +left alone'
 [ "$(cat "$tmp/site/passphrase")" = "$passphrase" ]
 result $? "the passphrase is the same"
 expect 0 "init --json" run init --json
-is_json "init --json" 'len(d["steps"]) == 6 and not d["steps"][0]["made"]'
+json "init --json" 'len(d["steps"]) == 6 and not d["steps"][0]["made"]'
 rm -rf "$tmp/site"
 sed '/passphrase_file/s/"[^"]*passphrase"/""/' "$tmp/sampul.conf" \
     >"$tmp/bare.conf"
@@ -202,7 +144,7 @@ fresh
 cat "$tmp/p256/key.pem" "$tmp/p256/cert.pem" >"$tmp/both.pem"
 expect 0 "import from one file, upper case address" run import \
     "$(echo $budi | tr a-z A-Z)" --cert "$tmp/both.pem" --json
-is_json "receipt as JSON" "d['address'] == '$budi' and not d['pinned'] \
+json "receipt as JSON" "d['address'] == '$budi' and not d['pinned'] \
     and len(d['sha256']) == 95"
 
 cp -R "$tmp/p256" "$tmp/locked"
@@ -343,7 +285,7 @@ says "its own advice" '^  document-profile: .*BSrE' err
 says "offers the override" '--override' err
 expect 65 "not fit, as JSON" run import --json $budi \
     --cert "$tmp/noaddress/cert.pem" --key "$tmp/noaddress/key.pem"
-is_json "findings as JSON" 'd["imported"] is None and d["may_override"] and \
+json "findings as JSON" 'd["imported"] is None and d["may_override"] and \
     d["findings"][0]["problem"] == "no-address"'
 expect 65 "expired cannot be overridden" run import $budi --override x \
     --cert "$tmp/expired/cert.pem" --key "$tmp/expired/key.pem"
@@ -406,16 +348,16 @@ expect 0 "a credential" env CREDENTIALS_DIRECTORY="$tmp" "$ctl" \
     -c "$tmp/credential.conf" show $budi
 mv "$tmp/away" "$tmp/site/passphrase"
 expect 0 "list --json" run --json list
-is_json "list --json" "sum(e['chosen'] for e in d) == 2 and len(d) == 3"
+json "list --json" "sum(e['chosen'] for e in d) == 2 and len(d) == 3"
 expect 0 "show --json" run show --json $budi
-is_json "show --json" "d[0]['emails'] == ['$budi'] and len(d) == 2 and \
+json "show --json" "d[0]['emails'] == ['$budi'] and len(d) == 2 and \
     'not-yet-valid' in [f['problem'] for e in d for f in e['findings']]"
 expect 65 "show of an unknown address" run show nobody@dinkes.pekalongankab.go.id
 expect 0 "check" run check
 says "counts" '^errors: 0, warnings: 1$'
 says "warns that nothing would be signed" '^warning .*origins: none'
 expect 0 "check --json" run check --json
-is_json "check --json" 'd["errors"] == 0 and d["checks"][0]["level"] == "ok"'
+json "check --json" 'd["errors"] == 0 and d["checks"][0]["level"] == "ok"'
 run import $budi --cert "$tmp/soon/cert.pem" --key "$tmp/soon/key.pem" \
     >/dev/null
 expect 0 "check: an end is near" run check
@@ -440,7 +382,7 @@ for args in "suspend" "resume" "suspend a b" "suspend frobnicate" \
 done
 expect 66 "suspend without a folder" run suspend ani@dinkes.example
 expect 0 "suspend" run suspend --json --reason 'cuti panjang' $siti
-is_json "suspend --json" 'd["suspended"] and d["changed"]'
+json "suspend --json" 'd["suspended"] and d["changed"]'
 grep -q '^cuti panjang$' "$tmp/site/keystore/$siti/suspended"
 result $? "when, who and why stand in the file"
 expect 0 "list" run list
@@ -462,7 +404,7 @@ result $? "destroy asks, and takes no for an answer"
 result $? "destroy"
 says "admits what it cannot" 'flash disk'
 expect 0 "destroy --json" run destroy --yes --json $siti "${serial#serial=}"
-is_json "destroy --json" 'd["destroyed"] and not d["changed"]'
+json "destroy --json" 'd["destroyed"] and not d["changed"]'
 expect 0 "list" run list
 says "destroyed" "^- $siti +destroyed "
 [ "$(grep -c 'event=destroy address=siti.* by=.* result=' \
@@ -549,5 +491,4 @@ else
 	echo "ok $n - two users # SKIP not root"
 fi
 
-echo "1..$n"
-exit $bad
+finish

@@ -1,36 +1,8 @@
 #!/bin/sh
 # test_systemd.sh - what contrib gives systemd and AppArmor to hold: units with
 # a ceiling on their exposure, users, directories, a profile. Prints TAP.
-set -u
-
-cd "$(dirname "$0")/../.." || exit 70
-tmp=$(mktemp -d) || exit 73
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-n=0 bad=0
+. "${0%/*}/lib_tap.sh"
 units=contrib/systemd
-
-# result STATUS NAME: one line of TAP, with $tmp/out on failure.
-result()
-{
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out"
-	fi
-}
-
-# without PROGRAM NAME: true, with a skipped line, when the program is missing.
-without()
-{
-	command -v "$1" >/dev/null && return 1
-	n=$((n + 1))
-	echo "ok $n - $2 # SKIP $1 is not installed"
-}
 
 # exposed UNIT CEILING: tenths of a point, of 100.
 exposed()
@@ -104,5 +76,4 @@ if ! without apparmor_parser "$name"; then
 	result $? "$name"
 fi
 
-echo "1..$n"
-exit $bad
+finish

@@ -2,27 +2,7 @@
 # test_webmail.sh - what contrib/webmail makes of the field X-Verified-Sender:
 # the Sieve script by Dovecot's sieve-test, the Roundcube plugin by PHP with
 # stand-ins for Roundcube's own classes. Prints TAP.
-set -u
-
-cd "$(dirname "$0")/../.." || exit 70
-tmp=$(mktemp -d) || exit 73
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-n=0 bad=0
-
-# result STATUS NAME: one line of TAP, with what was said on failure.
-result()
-{
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out"
-	fi
-}
+. "${0%/*}/lib_tap.sh"
 
 # ------------------------------------------------------------------ Sieve
 # As nobody, where we are root: sieve-test gives root up.
@@ -162,5 +142,4 @@ while read -r tag; do
 done <"$tmp/tags"
 result $status "Thunderbird's filters use tags that are there"
 
-echo "1..$n"
-exit $bad
+finish
