@@ -391,6 +391,7 @@ static void *
 fake_process(void *arg)
 {
 	static unsigned char buf[SUBMIT_REQUEST_MAX];
+	const struct submit_answer stale = { SUBMIT_REFUSED, 550, "550 no" };
 	struct submit_answer answer = { SUBMIT_ACCEPTED, 250, "250 Ok" };
 	static struct submit_request request;
 	struct fake *fake = arg;
@@ -408,7 +409,7 @@ fake_process(void *arg)
 			answer = (struct submit_answer){ SUBMIT_REFUSED, 550,
 			    "550 no" };
 		if (fake->deed == STALE_FIRST) {
-			n = submit_put_answer(request.serial - 1, &answer,
+			n = submit_put_answer(request.serial - 1, &stale,
 			    buf, SUBMIT_ANSWER_MAX);
 			(void)!send(fake->fd, buf, (size_t)n, 0);
 		}
