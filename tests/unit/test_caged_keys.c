@@ -120,6 +120,8 @@ status_of(pid_t pid, const char *name)
  */
 static bool unlimited;
 
+/* A sanitizer has a thread of its own, which would stay what it was. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 int
 getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
 {
@@ -144,6 +146,7 @@ setresuid(uid_t ruid, uid_t euid, uid_t suid)
 		return -1;
 	return unlimited ? (int)syscall(SYS_capset, &head, kept) : 0;
 }
+#endif
 
 static int
 unlimited_keys(struct conf *conf, int control,
