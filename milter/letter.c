@@ -1,0 +1,240 @@
+/*
+ * letter.c - one submission: to whom, by which names that is remembered, its
+ * octets, and what came of it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handover.h"
+
+#define NAME_LEN	SENT_NAME_LEN
+
+/* --------------------------------------------------------------- names --- */
+
+/* What a client sends again as it was; trace and marks of others may differ. */
+static const char *const same_again[] = { "From", "Sender", "Reply-To", "To",
+	"Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References" };
+
+static bool
+is_same_again(const struct header_field *field)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(same_again) / sizeof(same_again[0]); i++)
+		if (header_is(field, same_again[i]))
+			return true;
+	return false;
+}
+
+static int
+name_text(const struct message *message, FILE *out, struct smime_error *err)
+{
+	unsigned char entity[SMIME_DIGEST_MAX];
+	size_t i;
+
+	if (canon_digest(message->canon, SMIME_SHA256, entity, err) == -1)
+		return -1;
+	fprintf(out, "%s\n", message->raw_sender);
+	for (i = 0; i < message->header.count; i++)
+		if (is_same_again(&message->header.fields[i]))
+			fprintf(out, "%s:%s\n", message->header.fields[i].name,
+			    message->header.fields[i].value);
+	fwrite(entity, 1, smime_digest_size(SMIME_SHA256), out);
+	return 0;
+}
+
+int
+name_message(struct message *message, unsigned char out[SENT_NAME_LEN])
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *stream;
+	int rc;
+
+	if ((stream = open_memstream(&text, &len)) == NULL)
+		return smime_error_set(&message->err, "naming the message");
+	rc = name_text(message, stream, &message->err);
+	if (fclose(stream) != 0 && rc == 0)
+		rc = smime_error_set(&message->err, "naming the message");
+	if (rc == 0 && smime_fingerprint(text, len, out) == -1)
+		rc = smime_error_crypto(&message->err, "naming the message");
+	free(text);
+	return rc;
+}
+
+int
+name_recipient(const unsigned char message[SENT_NAME_LEN], const char *what,
+    const char *address, unsigned char out[SENT_NAME_LEN],
+    struct smime_error *err)
+{
+	size_t n = strlen(what) + 1, len = strlen(address);
+	unsigned char *text;
+	int rc;
+
+	if ((text = malloc(NAME_LEN + n + len)) == NULL)
+		return smime_error_set(err, "naming a recipient");
+	memcpy(text, message, NAME_LEN);
+	memcpy(text + NAME_LEN, what, n);
+	memcpy(text + NAME_LEN + n, address, len);
+	rc = smime_fingerprint(text, NAME_LEN + n + len, out);
+	free(text);
+	return rc == 0 ? 0 : smime_error_crypto(err, "naming a recipient");
+}
+
+/* ------------------------------------------------------------- letters --- */
+
+char *
+letter_address(const char *raw)
+{
+	size_t len = strlen(raw);
+
+	return len >= 2 && raw[0] == '<' && raw[len - 1] == '>' ?
+	    strndup(raw + 1, len - 2) : strdup(raw);
+}
+
+int
+letter_open(struct letter *letter, struct session *session,
+    const char *sender, size_t count)
+{
+	struct smime_error *err = &session->message.err;
+
+	memset(letter, 0, sizeof(*letter));
+	letter->session = session;
+	letter->sender = sender;
+	letter->to = calloc(count + 1, sizeof(*letter->to));
+	letter->names = calloc(count + 1, sizeof(*letter->names));
+	if (letter->to == NULL || letter->names == NULL)
+		return smime_error_set(err, "a copy's recipients");
+	return 0;
+}
+
+void
+letter_close(struct letter *letter, bool taken)
+{
+	struct service *service = letter->session->service;
+	size_t i;
+
+	for (i = 0; i < letter->count; i++) {
+		sent_end(service->sent, letter->names[i], taken, time(NULL));
+		free(letter->to[i]);
+	}
+	if (taken && letter->count > 0)
+		sent_sync(service->sent);
+	marks_withdraw(service->marks, letter->token);
+	spool_free(letter->spool);
+	free(letter->to);
+	free(letter->names);
+}
+
+static bool
+letter_has(const struct letter *letter, const unsigned char name[NAME_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < letter->count; i++)
+		if (memcmp(letter->names[i], name, NAME_LEN) == 0)
+			return true;
+	return false;
+}
+
+int
+letter_add(struct letter *letter, const unsigned char name[SENT_NAME_LEN],
+    const char *raw)
+{
+	struct service *service = letter->session->service;
+	struct smime_error *err = &letter->session->message.err;
+	char *to;
+
+	if (letter_has(letter, name))
+		return 0;	/* named twice in the envelope */
+
+	switch (sent_begin(service->sent, name, time(NULL))) {
+	case SENT_ALREADY:
+		return 0;
+	case SENT_BUSY:
+		return smime_error_setx(err, "the same message is being sent "
+		    "by another connection");
+	case SENT_NOT_YET:
+		break;
+	}
+	if ((to = letter_address(raw)) == NULL) {
+		sent_end(service->sent, name, false, time(NULL));
+		return smime_error_set(err, "a copy's recipients");
+	}
+	memcpy(letter->names[letter->count], name, NAME_LEN);
+	letter->to[letter->count++] = to;
+	return 0;
+}
+
+static void
+list_recipients(const struct letter *letter, char *out, size_t size)
+{
+	size_t i, len = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < letter->count && len + strlen(letter->to[i]) + 6 <
+	    size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s",
+		    i > 0 ? ", " : "", letter->to[i]);
+	if (i < letter->count && len + 4 < size)
+		snprintf(out + len, size - len, "...");
+}
+
+/* What did not work, to be answered; the message waits. */
+static int
+not_taken(const struct letter *letter, const char *detail,
+    struct outcome *outcome)
+{
+	outcome_fault(detail, outcome);
+	outcome->why = WHY_COPY_NOT_TAKEN;
+	list_recipients(letter, outcome->who, sizeof(outcome->who));
+	return -1;
+}
+
+int
+letter_submit(const struct letter *letter, SMFICTX *ctx,
+    struct outcome *outcome)
+{
+	struct message *message = &letter->session->message;
+	struct submission submission = { .sender = letter->sender,
+	    .recipients = (const char *const *)letter->to,
+	    .count = letter->count, .size = spool_size(letter->spool),
+	    .queue_id = message->queue_id };
+	struct smime_error err = { "" };
+	struct submit_answer answer;
+	char detail[SUBMIT_TEXT_MAX + 64];
+
+	if ((submission.fd = spool_descriptor(letter->spool, &err)) == -1 ||
+	    edit_progress(ctx, &err) == -1 ||
+	    submit_send(letter->session->service->submit, &submission,
+	    message->conf->submit_timeout, &answer, &err) == -1)
+		return not_taken(letter, err.text, outcome);
+	if (answer.status == SUBMIT_ACCEPTED)
+		return 0;
+	snprintf(detail, sizeof(detail), "a copy was not taken: %s",
+	    answer.text);
+	return not_taken(letter, detail, outcome);
+}
+
+int
+letter_sink(void *arg, const unsigned char *buf, size_t len)
+{
+	struct letter *letter = arg;
+
+	return spool_write(letter->spool, buf, len,
+	    &letter->session->message.err);
+}
+
+int
+letter_begin(struct letter *letter)
+{
+	struct session *session = letter->session;
+	struct message *message = &session->message;
+
+	letter->spool = spool_new(message->conf->spool_dir, 0);
+	if (letter->spool == NULL)
+		return smime_error_set(&message->err, "a copy");
+	return marks_issue(session->service->marks, letter->token,
+	    &message->err);
+}
