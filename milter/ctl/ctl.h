@@ -120,6 +120,7 @@ struct ctl_message {
 	enum smime_cipher	 cipher;	/* encrypt */
 	bool			 oaep;
 	bool			 show_subject;
+	const char		*copies_dir;	/* encrypt; NULL: one message */
 	char			 sender[ADDRESS_MAX + 1];
 	struct facts		 facts;
 };

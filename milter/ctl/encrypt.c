@@ -5,12 +5,19 @@
  * Each certificate is checked as the milter checks it: rules, path,
  * revocation, the address. One that may not be used keeps all from being
  * written (ENC-15), and so does a missing signature (ENC-13).
+ *
+ * All is one message unless a directory for copies is named: then it is divided
+ * as the milter would (copies.c), each hidden recipient by himself.
  */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
+#include "../encryption.h"
 #include "../incoming.h"
 #include "ctl.h"
 
@@ -28,7 +35,9 @@ struct work {
 	struct ctl_message	*message;
 	struct addressee	*addressees;
 	struct recipient	*recipients;
+	struct reader		*readers;	/* the same, for copies.c */
 	size_t			 count;
+	struct copies		 copies;
 	bool			 unusable;	/* one of them may not be used */
 };
 
@@ -124,6 +133,28 @@ complain(const struct work *work)
 /* -------------------------------------------------------------- output --- */
 
 static void
+json_copies(struct json *json, const struct work *work)
+{
+	char name[32];
+	size_t i, j;
+
+	json_array(json, "copies");
+	for (i = 0; i < work->copies.count; i++) {
+		json_object(json, NULL);
+		snprintf(name, sizeof(name), "%zu.eml", i + 1);
+		json_string(json, "file", name);
+		json_array(json, "recipients");
+		for (j = 0; j < work->count; j++)
+			if (work->readers[j].copy == i)
+				json_string(json, NULL,
+				    work->readers[j].address);
+		json_end(json);
+		json_end(json);
+	}
+	json_end(json);
+}
+
+static void
 print_json(const struct work *work, const struct ctl_signed *made,
     const char *message)
 {
@@ -134,7 +165,7 @@ print_json(const struct work *work, const struct ctl_signed *made,
 
 	json_begin(&json, stdout);
 	json_object(&json, NULL);
-	json_bool(&json, "encrypted", message != NULL);
+	json_bool(&json, "encrypted", made != NULL);
 	json_string(&json, "cipher", smime_cipher_word(work->message->cipher));
 	json_array(&json, "recipients");
 	for (i = 0; i < work->count; i++) {
@@ -154,8 +185,87 @@ print_json(const struct work *work, const struct ctl_signed *made,
 	json_string(&json, "from", made == NULL ? NULL : made->plan.from);
 	json_string(&json, "serial", made == NULL ? NULL :
 	    made->outcome.serial);
-	json_string(&json, "message_base64", message);
+	if (work->message->copies_dir != NULL && made != NULL)
+		json_copies(&json, work);
+	else
+		json_string(&json, "message_base64", message);
 	json_end(&json);
+}
+
+/* A file that is there already is somebody's. */
+static FILE *
+create_copy(const struct work *work, size_t copy, struct smime_error *err)
+{
+	char path[PATH_MAX];
+	FILE *stream;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%zu.eml", work->message->copies_dir,
+	    copy + 1);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	stream = fd == -1 ? NULL : fdopen(fd, "w");
+	if (stream == NULL) {
+		smime_error_set(err, "%s", path);
+		if (fd != -1)
+			close(fd);
+	}
+	return stream;
+}
+
+static int
+write_copy(const struct work *work, const struct ctl_signed *made,
+    const struct ctl_hiding *hiding, size_t copy, struct smime_error *err)
+{
+	struct composed *sealed = NULL;
+	struct recipient *recipients;
+	FILE *stream = NULL;
+	size_t i, n = 0;
+	int rc = -1;
+
+	recipients = calloc(work->count + 1, sizeof(*recipients));
+	if (recipients == NULL)
+		return smime_error_set(err, "a copy");
+	for (i = 0; i < work->count; i++)
+		if (work->readers[i].copy == copy)
+			recipients[n++] = work->recipients[i];
+	sealed = compose_encrypted(made->outcome.composed,
+	    work->message->cipher, recipients, n, err);
+	if (sealed == NULL || (stream = create_copy(work, copy, err)) == NULL)
+		goto out;
+	rc = ctl_put_message(stream, work->ctl->conf, work->message, sealed,
+	    hiding, err);
+	if (fclose(stream) != 0 && rc == 0)
+		rc = smime_error_set(err, "writing a copy");
+out:
+	composed_free(sealed);
+	free(recipients);
+	return rc;
+}
+
+static int
+print_copies(const struct work *work, const struct ctl_signed *made,
+    const struct ctl_hiding *hiding)
+{
+	struct smime_error err = { "" };
+	size_t i, j;
+
+	for (i = 0; i < work->copies.count; i++)
+		if (write_copy(work, made, hiding, i, &err) == -1)
+			return ctl_error(EX_CANTCREAT, "%s", err.text);
+	if (work->ctl->json) {
+		print_json(work, made, NULL);
+		return ctl_finish();
+	}
+	for (i = 0; i < work->copies.count; i++) {
+		printf("%zu.eml", i + 1);
+		for (j = 0; j < work->count; j++)
+			if (work->readers[j].copy == i)
+				printf(" %s%s", work->readers[j].address,
+				    work->readers[j].hidden ? " (hidden)" : "");
+		putchar('\n');
+	}
+	return ctl_finish();
 }
 
 static int
@@ -201,6 +311,8 @@ seal(const struct work *work, const struct ctl_signed *made,
 		    "%s; --show-subject leaves it as it is",
 		    outcome->canon.unprotected != NULL ?
 		    outcome->canon.unprotected : "no header protection");
+	if (work->message->copies_dir != NULL)
+		return print_copies(work, made, hiding);
 	sealed = compose_encrypted(outcome->composed, work->message->cipher,
 	    work->recipients, work->count, &err);
 	if (sealed == NULL)
@@ -208,6 +320,48 @@ seal(const struct work *work, const struct ctl_signed *made,
 	status = print_message(work, made, hiding, sealed);
 	composed_free(sealed);
 	return status;
+}
+
+/* -------------------------------------------------------------- dividing --- */
+
+/* Each has a certificate here: what is left to ask is who is hidden. */
+static int
+divide(struct work *work, const struct plan *plan)
+{
+	const struct copy_rules rules = { .own_copies = true,
+	    .split_by_key = plan->rule != NULL && plan->rule->split_by_key };
+	struct reader *reader;
+	size_t i;
+
+	for (i = 0; i < work->count; i++) {
+		reader = &work->readers[i];
+		reader->address = work->addressees[i].address;
+		reader->key = cert_is_rsa(work->recipients[i].cert) ?
+		    READER_RSA : READER_EC;
+		reader->hidden = work->count > 1 &&
+		    strcmp(reader->address, plan->from) != 0 &&
+		    !address_is_shown(&work->message->header,
+		    reader->address);
+	}
+	if (copies_plan(&rules, work->readers, work->count, &work->copies) ==
+	    WHY_NONE)
+		return EX_OK;
+	return ctl_error(EX_DATAERR, "these would be more than %d copies",
+	    COPIES_MAX);
+}
+
+/* In one message, the name of a hidden one is for all to see. */
+static void
+warn_of_hidden(const struct work *work)
+{
+	size_t i;
+
+	for (i = 0; i < work->count; i++)
+		if (work->readers[i].hidden)
+			(void)ctl_error(EX_OK, "%s is in neither To nor Cc, and "
+			    "this message shows the other readers that it is "
+			    "for them too; --copies writes one for each",
+			    work->readers[i].address);
 }
 
 /* --------------------------------------------------------------- command --- */
@@ -229,6 +383,10 @@ run(struct work *work, struct keystore *store)
 	}
 	status = ctl_sign(work->ctl, work->message, store, &hiding, &made);
 	if (status == EX_OK)
+		status = divide(work, &made.plan);
+	if (status == EX_OK && work->message->copies_dir == NULL)
+		warn_of_hidden(work);
+	if (status == EX_OK)
 		status = seal(work, &made, &hiding);
 	ctl_signed_clear(&made);
 	return status;
@@ -243,7 +401,8 @@ begin(struct work *work)
 
 	if (work->message->body == NULL || work->count == 0)
 		return ctl_usage(work->ctl);
-	if (work->addressees == NULL || work->recipients == NULL)
+	if (work->addressees == NULL || work->recipients == NULL ||
+	    work->readers == NULL)
 		return ctl_error(EX_OSERR, "out of memory");
 	if ((store = ctl_keystore(work->ctl, &status)) == NULL)
 		return status;
@@ -265,12 +424,14 @@ cmd_encrypt(struct ctl *ctl, int argc, char **argv)
 	work.count = message.facts.recipient_count;
 	work.addressees = calloc(work.count + 1, sizeof(*work.addressees));
 	work.recipients = calloc(work.count + 1, sizeof(*work.recipients));
+	work.readers = calloc(work.count + 1, sizeof(*work.readers));
 	if (status == EX_OK)
 		status = begin(&work);
 	for (i = 0; work.addressees != NULL && i < work.count; i++)
 		sk_X509_pop_free(work.addressees[i].certs, X509_free);
 	free(work.addressees);
 	free(work.recipients);
+	free(work.readers);
 	ctl_message_clear(&message);
 	return status;
 }

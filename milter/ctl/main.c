@@ -49,7 +49,7 @@ static const struct command commands[] = {
 	    "sign a message file as the milter would" },
 	{ "encrypt", cmd_encrypt, "--to address --cert file ... "
 	    "[--cipher name] [--oaep]\n\t    [--show-subject] "
-	    "[options of explain] message",
+	    "[--copies directory] [options of explain]\n\t    message",
 	    "sign a message file, encrypt it and print it" },
 	{ "verify", cmd_verify, "[--brief] [message]",
 	    "what an incoming message's signature is worth, and why" },

@@ -16,7 +16,8 @@
 #define PIECE		65536
 
 enum { OPT_FROM = 256, OPT_TO, OPT_LOGIN, OPT_CLIENT, OPT_DAEMON, OPT_SENDER,
-	OPT_HEADER, OPT_SIZE, OPT_CERT, OPT_CIPHER, OPT_OAEP, OPT_SUBJECT };
+	OPT_HEADER, OPT_SIZE, OPT_CERT, OPT_CIPHER, OPT_OAEP, OPT_SUBJECT,
+	OPT_COPIES };
 
 static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
@@ -31,6 +32,7 @@ static const struct option options[] = {
 	{ "cipher", required_argument, NULL, OPT_CIPHER },
 	{ "oaep", no_argument, NULL, OPT_OAEP },
 	{ "show-subject", no_argument, NULL, OPT_SUBJECT },
+	{ "copies", required_argument, NULL, OPT_COPIES },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -152,6 +154,9 @@ encrypt_option(struct ctl *ctl, struct ctl_message *message, int option,
 		return EX_OK;
 	case OPT_SUBJECT:
 		message->show_subject = true;
+		return EX_OK;
+	case OPT_COPIES:
+		message->copies_dir = value;
 		return EX_OK;
 	default:
 		return ctl_usage(ctl);

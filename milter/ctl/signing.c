@@ -101,6 +101,11 @@ ctl_put_message(FILE *stream, const struct conf *conf,
 	if (hiding != NULL && hiding->confidential && edit_plan_hide(&edits,
 	    &message->header, hiding->subject, err) == -1)
 		goto out;
+	if (hiding != NULL &&
+	    (edit_plan_remove(&edits, &message->header, "Bcc", err) == -1 ||
+	    edit_plan_remove(&edits, &message->header, "Resent-Bcc",
+	    err) == -1))
+		goto out;
 	rc = whole_write(&edits, &message->header, composed, to_stream,
 	    stream, err);
 out:

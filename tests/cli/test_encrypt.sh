@@ -2,6 +2,7 @@
 # test_encrypt.sh - what sampulctl encrypt writes, to whom it refuses to, and
 # what is to be seen outside. Prints TAP.
 . "${0%/*}/lib_tap.sh"
+sri=sri@luar.example
 
 # opened NAME WHO: $tmp/out is opened by WHO and verified; entity in $tmp/in.
 opened()
@@ -23,6 +24,8 @@ setup()
 	    "$pki" "$tmp/pki" mailbox $siti rsa2048 "$tmp/caps" capabilities &&
 	    "$pki" "$tmp/pki" mailbox $siti p256 "$tmp/revoked" encryption &&
 	    "$pki" "$tmp/pki" revoke "$tmp/revoked" &&
+	    "$pki" "$tmp/pki" mailbox $sri p256 "$tmp/sri" encryption &&
+	    mkdir "$tmp/copies" &&
 	    mkdir "$tmp/keystore" "$tmp/anchors" "$tmp/intermediates" \
 	    "$tmp/spool" "$tmp/crl" &&
 	    chmod 700 "$tmp/keystore" "$tmp/spool" &&
@@ -104,6 +107,35 @@ json "with the message in it" 'd["encrypted"] and d["cipher"] == "aes256-cbc"
     and len(d["recipients"]) == 1 and d["recipients"][0]["usable"]
     and d["from"] == "'$budi'" and
     b"enveloped-data" in __import__("base64").b64decode(d["message_base64"])'
+
+# ------------------------------------------------------------------- copies
+sed "s/^To:/Bcc: $sri\nTo:/" "$tmp/mail" >"$tmp/bcc"
+set -- --to $siti --cert "$tmp/siti/cert.pem" --to $sri --cert \
+    "$tmp/sri/cert.pem" --to $budi --cert "$tmp/own/cert.pem" "$tmp/bcc"
+expect 0 "one message, though one is hidden" encrypt "$@"
+says "with a warning" "$sri is in neither To nor Cc" err
+silent "and without Bcc" "$sri"
+expect 0 "copies" encrypt --copies "$tmp/copies" "$@"
+says "tells which is for whom" "^1.eml $siti $budi\$"
+says "the hidden one, too" "^2.eml $sri \(hidden\)\$"
+[ ! -s "$tmp/err" ]
+result $? "without a warning"
+cp "$tmp/copies/1.eml" "$tmp/out"
+silent "he is not named in the first (ENC-14)" "$sri"
+opened "which is opened by the visible one" siti
+silent "nor inside it" "$sri" in
+cp "$tmp/copies/1.eml" "$tmp/out"
+opened "and by the sender" own
+cp "$tmp/copies/2.eml" "$tmp/out"
+opened "the second by him" sri
+! openssl cms -decrypt -in "$tmp/copies/2.eml" -recip "$tmp/siti/cert.pem" \
+    -inkey "$tmp/siti/key.pem" -out "$tmp/signed" 2>/dev/null
+result $? "alone"
+expect 73 "never over a file that is there" encrypt --copies "$tmp/copies" "$@"
+rm "$tmp/copies"/*
+expect 0 "copies, as a document" --json encrypt --copies "$tmp/copies" "$@"
+json "that lists them" 'd["encrypted"] and [c["recipients"] for c in
+    d["copies"]] == [["'$siti'", "'$budi'"], ["'$sri'"]]'
 
 # ------------------------------------------------------------------ refused
 expect_ctl 65 "to a signing certificate (ENC-06)" encrypt --to $siti --cert \
