@@ -112,10 +112,10 @@ json "with the message in it" 'd["encrypted"] and d["cipher"] == "aes256-cbc"
 sed "s/^To:/Bcc: $sri\nTo:/" "$tmp/mail" >"$tmp/bcc"
 set -- --to $siti --cert "$tmp/siti/cert.pem" --to $sri --cert \
     "$tmp/sri/cert.pem" --to $budi --cert "$tmp/own/cert.pem" "$tmp/bcc"
-expect 0 "one message, though one is hidden" encrypt "$@"
+expect_ctl 0 "one message, though one is hidden" encrypt "$@"
 says "with a warning" "$sri is in neither To nor Cc" err
 silent "and without Bcc" "$sri"
-expect 0 "copies" encrypt --copies "$tmp/copies" "$@"
+expect_ctl 0 "copies" encrypt --copies "$tmp/copies" "$@"
 says "tells which is for whom" "^1.eml $siti $budi\$"
 says "the hidden one, too" "^2.eml $sri \(hidden\)\$"
 [ ! -s "$tmp/err" ]
@@ -131,9 +131,11 @@ opened "the second by him" sri
 ! openssl cms -decrypt -in "$tmp/copies/2.eml" -recip "$tmp/siti/cert.pem" \
     -inkey "$tmp/siti/key.pem" -out "$tmp/signed" 2>/dev/null
 result $? "alone"
-expect 73 "never over a file that is there" encrypt --copies "$tmp/copies" "$@"
+expect_ctl 73 "never over a file that is there" encrypt --copies \
+    "$tmp/copies" "$@"
 rm "$tmp/copies"/*
-expect 0 "copies, as a document" --json encrypt --copies "$tmp/copies" "$@"
+expect_ctl 0 "copies, as a document" --json encrypt --copies \
+    "$tmp/copies" "$@"
 json "that lists them" 'd["encrypted"] and [c["recipients"] for c in
     d["copies"]] == [["'$siti'", "'$budi'"], ["'$sri'"]]'
 
