@@ -13,8 +13,15 @@
  * Refusals are given at the end of the message alone. Mail that did not come
  * by SMTP would be stuck by a refusal before that (MTA-24), and it cannot be
  * told apart from other mail with certainty.
+ *
+ * The buffers in which fields and body come are libmilter's own, which frees
+ * them unwiped when a callback is done and looks at them no more. So they are
+ * wiped here: what is to be encrypted does not stay in the heap.
  */
 #include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
 
 #include "session.h"
 
@@ -156,6 +163,7 @@ cb_header(SMFICTX *ctx, char *name, char *value)
 
 	if (session != NULL)
 		message_field(session, name, value);
+	OPENSSL_cleanse(value, strlen(value));
 	return SMFIS_NOREPLY;
 }
 
@@ -178,6 +186,7 @@ cb_body(SMFICTX *ctx, unsigned char *buf, size_t len)
 
 	if (session != NULL)
 		message_body(session, buf, len);
+	OPENSSL_cleanse(buf, len);
 	return SMFIS_NOREPLY;
 }
 

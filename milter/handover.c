@@ -161,7 +161,8 @@ write_notice(struct handover *handover, const struct notice_recipient *refused,
 		.recipients = refused,
 		.count = count,
 		.header = &message->header,
-		.confidential = message->plan.rule->hide_subject,
+		.confidential = message->plan.rule->hide_subject ||
+		    message->plan.label != NULL,
 	};
 
 	return notice_write(&notice, letter_sink, letter, &message->err);

@@ -27,40 +27,48 @@ is_same_again(const struct header_field *field)
 	return false;
 }
 
-static int
-name_text(const struct message *message, FILE *out, struct smime_error *err)
+/* Sender, fields and the digest of what was sent; returns its length. */
+static size_t
+name_text(const struct message *message, const unsigned char *entity,
+    unsigned char *out)
 {
-	unsigned char entity[SMIME_DIGEST_MAX];
+	const struct header_field *field;
+	unsigned char *p = out;
 	size_t i;
 
-	if (canon_digest(message->canon, SMIME_SHA256, entity, err) == -1)
-		return -1;
-	fprintf(out, "%s\n", message->raw_sender);
-	for (i = 0; i < message->header.count; i++)
-		if (is_same_again(&message->header.fields[i]))
-			fprintf(out, "%s:%s\n", message->header.fields[i].name,
-			    message->header.fields[i].value);
-	fwrite(entity, 1, smime_digest_size(SMIME_SHA256), out);
-	return 0;
+	p = mempcpy(p, message->raw_sender, strlen(message->raw_sender));
+	*p++ = '\n';
+	for (i = 0; i < message->header.count; i++) {
+		field = &message->header.fields[i];
+		if (!is_same_again(field))
+			continue;
+		p = mempcpy(p, field->name, field->name_len);
+		*p++ = ':';
+		p = mempcpy(p, field->value, field->value_len);
+		*p++ = '\n';
+	}
+	p = mempcpy(p, entity, smime_digest_size(SMIME_SHA256));
+	return (size_t)(p - out);
 }
 
 int
 name_message(struct message *message, unsigned char out[SENT_NAME_LEN])
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *stream;
+	const size_t size = strlen(message->raw_sender) + 1 +
+	    message->header.bytes + 2 * message->header.count +
+	    SMIME_DIGEST_MAX;
+	unsigned char entity[SMIME_DIGEST_MAX], *text;
 	int rc;
 
-	if ((stream = open_memstream(&text, &len)) == NULL)
+	if (canon_digest(message->canon, SMIME_SHA256, entity,
+	    &message->err) == -1)
+		return -1;
+	if ((text = malloc(size)) == NULL)
 		return smime_error_set(&message->err, "naming the message");
-	rc = name_text(message, stream, &message->err);
-	if (fclose(stream) != 0 && rc == 0)
-		rc = smime_error_set(&message->err, "naming the message");
-	if (rc == 0 && smime_fingerprint(text, len, out) == -1)
-		rc = smime_error_crypto(&message->err, "naming the message");
-	free(text);
-	return rc;
+	rc = smime_fingerprint(text, name_text(message, entity, text), out);
+	wipe_free(text, size);
+	return rc == 0 ? 0 : smime_error_crypto(&message->err,
+	    "naming the message");
 }
 
 int

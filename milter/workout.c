@@ -53,7 +53,7 @@ message_refill(struct message *message, struct canon *canon)
 	}
 	rc = 0;
 out:
-	free(buf);
+	wipe_free(buf, 65536);
 	return rc;
 }
 
