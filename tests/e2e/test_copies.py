@@ -8,6 +8,7 @@ import harness
 from harness import BUDI, contains, equal, submit, test
 import postfix
 import rig
+import secrecy
 import sink
 
 # What conf/postfix.cf shows.
@@ -145,6 +146,10 @@ def refuses_words_that_do_nothing(site):
         contains((result.stdout + result.stderr).decode(), words)
         contains((result.stdout + result.stderr).decode(), "submit")
     rig.write(site.conf_file, text)
+
+
+for function in secrecy.ALL:
+    test(function)
 
 
 if __name__ == "__main__":
