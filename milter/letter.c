@@ -205,6 +205,7 @@ letter_submit(const struct letter *letter, SMFICTX *ctx,
     struct outcome *outcome)
 {
 	struct message *message = &letter->session->message;
+	struct service *service = letter->session->service;
 	struct submission submission = { .sender = letter->sender,
 	    .recipients = (const char *const *)letter->to,
 	    .count = letter->count, .size = spool_size(letter->spool),
@@ -215,9 +216,13 @@ letter_submit(const struct letter *letter, SMFICTX *ctx,
 
 	if ((submission.fd = spool_descriptor(letter->spool, &err)) == -1 ||
 	    edit_progress(ctx, &err) == -1 ||
-	    submit_send(letter->session->service->submit, &submission,
-	    message->conf->submit_timeout, &answer, &err) == -1)
+	    submit_send(service->submit, &submission,
+	    message->conf->submit_timeout, &answer, &err) == -1) {
+		if (service->submit != NULL && service->broken != NULL &&
+		    submit_pool_worn(service->submit))
+			service->broken("submit process");
 		return not_taken(letter, err.text, outcome);
+	}
 	if (answer.status == SUBMIT_ACCEPTED)
 		return 0;
 	snprintf(detail, sizeof(detail), "a copy was not taken: %s",

@@ -180,12 +180,12 @@ stop(void)
  * signed at a time; without any, nothing. The supervisor starts a new set.
  */
 static void
-channels_broken(void)
+channels_broken(const char *process)
 {
 	if (atomic_exchange(&exit_status, EX_TEMPFAIL) == EX_TEMPFAIL)
 		return;		/* said already, by another thread */
-	log_error("too few channels to the key process are left; starting "
-	    "anew");
+	log_error("too few channels to the %s are left; starting anew",
+	    process);
 	stop();
 }
 

@@ -36,7 +36,8 @@ struct service {
 	struct submit_pool	*submit;	/* NULL: no submit.server */
 	struct marks		*marks;		/* what we are submitting */
 	struct sent_copies	*sent;		/* who has his copy */
-	void			(*broken)(void); /* half the channels are gone */
+	/* half the channels to another process (its name) are gone */
+	void			(*broken)(const char *process);
 	atomic_uint		 active;	/* messages begun, not ended:
 						 * a stop waits for them */
 	atomic_bool		 leadspc;	/* as last negotiated */

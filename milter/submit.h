@@ -88,6 +88,8 @@ struct submit_pool;
 /* NULL without memory. The descriptors are closed by submit_pool_free. */
 struct submit_pool *submit_pool_new(const int *fds, size_t count);
 void	 submit_pool_free(struct submit_pool *pool);	/* takes NULL */
+/* Whether half of its channels are gone: time for new processes. */
+bool	 submit_pool_worn(struct submit_pool *pool);
 /*
  * Hands a message to the submit process and waits, at most timeout seconds and
  * a few more to hear how it went. 0: answer says. -1: a fault, and whether the

@@ -103,6 +103,17 @@ submit_pool_free(struct submit_pool *pool)
 	free(pool);
 }
 
+bool
+submit_pool_worn(struct submit_pool *pool)
+{
+	bool worn;
+
+	pthread_mutex_lock(&pool->lock);
+	worn = pool->usable * 2 <= pool->count;
+	pthread_mutex_unlock(&pool->lock);
+	return worn;
+}
+
 /* A free channel, rather one that owes nothing; NULL none. */
 static struct channel *
 find_free(struct submit_pool *pool)

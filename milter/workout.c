@@ -22,7 +22,7 @@ message_ask_key(void *arg, const struct key_request *request,
 	    session->message.conf->key_timeout, answer, err) == -1) {
 		if (channel_pool_worn(service->channels) &&
 		    service->broken != NULL)
-			service->broken();
+			service->broken("key process");
 		return -1;
 	}
 	if (answer->status == KEY_WRONG_DIGEST)

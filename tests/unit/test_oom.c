@@ -202,6 +202,13 @@ submit_pool_new(const int *fds, size_t count)
 	return NULL;
 }
 
+bool
+submit_pool_worn(struct submit_pool *pool)
+{
+	(void)pool;
+	return false;
+}
+
 void
 submit_pool_free(struct submit_pool *pool)
 {

@@ -66,8 +66,9 @@ log_set_level(enum log_level level)
 }
 
 static void
-on_broken(void)
+on_broken(const char *process)
 {
+	assert_string_equal(process, "key process");
 	broken_calls++;
 }
 

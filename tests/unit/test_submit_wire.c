@@ -494,6 +494,8 @@ try_deed(size_t row)
 		fail_msg("%s, again: %d %s", deeds[row].name, rc, err.text);
 	if (is_silent && strstr(err.text, "in time") == NULL)
 		fail_msg("%s, again: %d %s", deeds[row].name, rc, err.text);
+	if (submit_pool_worn(pool) == deeds[row].lives)
+		fail_msg("%s: worn", deeds[row].name);
 	submit_pool_free(pool);
 	pthread_join(thread, NULL);
 	close(pair[0]);
