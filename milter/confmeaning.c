@@ -78,6 +78,36 @@ check_policy(struct checker *checker)
 		    "set it to this host's full name", conf->authserv_id);
 }
 
+static bool
+divides(const struct rule *rule)
+{
+	return rule->without_certificate != WITHOUT_REFUSE_ALL ||
+	    rule->hidden_recipients != HIDDEN_REFUSE || rule->split_by_key;
+}
+
+/* Words that would do nothing, as long as nothing else is said. */
+static void
+check_copies(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	bool divided = divides(&conf->default_rule);
+	bool encrypted = conf->default_rule.encrypt != ENCRYPT_OFF ||
+	    conf->labels.count > 0 || conf->subject_tags.count > 0;
+	size_t i;
+
+	for (i = 0; i < conf->rule_count; i++) {
+		divided = divided || divides(&conf->rules[i]);
+		encrypted = encrypted ||
+		    conf->rules[i].encrypt != ENCRYPT_OFF;
+	}
+	if (divided && !encrypted)
+		finding(checker, false, "rules: copies are asked for, but "
+		    "nothing is encrypted, by no rule and by no label");
+	if (!divided && conf->submit_server[0] != '\0')
+		finding(checker, false, "submit.server: no rule asks for "
+		    "copies, and nothing will be sent there");
+}
+
 /* An address that is not ours is never signed: most likely mistyped. */
 static void
 check_login_map(struct checker *checker)
@@ -112,5 +142,6 @@ conf_check_meaning(const struct conf *conf, void (*report)(void *arg,
 	    .arg = arg };
 
 	check_policy(&checker);
+	check_copies(&checker);
 	check_login_map(&checker);
 }

@@ -790,6 +790,9 @@ static const struct {
 	{ "rules = ( { name = \"all\"; }, { name = \"b\"; } );",
 	    "\"all\" matches every message" },
 	{ "authserv_id = \"mx\";", "\"mx\" is hardly unique" },
+	{ SUBMIT, "submit.server: no rule asks for copies" },
+	{ SUBMIT "default_rule = { hidden_recipients = \"own-copy\"; };",
+	    "copies are asked for, but nothing is encrypted" },
 	{ "login_map = \"%s/foreign\";",
 	    "\"budi\" has \"budi@other.id\", which is in none of our "
 	    "domains" },
