@@ -4,6 +4,7 @@
  * (RFC 9788 5.2.1, hp="clear"), with header confidentiality also a list of what
  * is to be seen outside (hp="cipher", HP-Outer).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -221,7 +222,8 @@ put_type(struct entity *entity, const struct header_field *field)
 	else if (type.has_hp)
 		value = mime_type_with_hp(field->value, field->value_len,
 		    NULL);
-	if (value == NULL && entity->hp != NULL)
+	if (value == NULL && (entity->hp != NULL ||
+	    (type.has_hp && errno == ENOMEM)))
 		return -1;
 	rc = put_field(entity, field->name, field->name_len,
 	    value != NULL ? value : field->value,
@@ -308,19 +310,23 @@ put_all(struct entity *entity, const struct canon_settings *settings,
 	    put_outers(entity, settings, header) : 0;
 }
 
-static const char *
-type_unprotectable(const struct header_list *header)
+/* -1 without memory: that is no reason to leave anything out. */
+static int
+read_type(const struct header_list *header, const char **why,
+    struct smime_error *err)
 {
 	const struct header_field *field;
 	char *value;
 
 	if ((field = header_find(header, "Content-Type")) == NULL)
-		return NULL;
+		return 0;
 	value = mime_type_with_hp(field->value, field->value_len, "clear");
+	if (value == NULL && errno == ENOMEM)
+		return smime_error_set(err, "reading the Content-Type field");
 	if (value == NULL)
-		return "the Content-Type field cannot be taken apart";
+		*why = "the Content-Type field cannot be taken apart";
 	free(value);
-	return NULL;
+	return 0;
 }
 
 int
@@ -335,8 +341,9 @@ entity_read(struct entity *out, const struct canon_settings *settings,
 		    &header->fields[i], settings->smtputf8, err) == -1)
 			return -1;
 	out->unprotected = unprotectable(settings, header);
-	if (out->unprotected == NULL)
-		out->unprotected = type_unprotectable(header);
+	if (out->unprotected == NULL &&
+	    read_type(header, &out->unprotected, err) == -1)
+		return -1;
 	if (out->unprotected == NULL)
 		out->hp = settings->confidential ? "cipher" : "clear";
 	if (put_all(out, settings, header) == -1)

@@ -40,7 +40,8 @@ void	 mime_type_parse(const char *value, size_t len, struct mime_type *out);
 /*
  * A copy of a Content-Type value with any hp parameter removed and, when hp is
  * given, "; hp=..." folded onto its end (RFC 9788 2.1.1). Freed with free;
- * NULL when the value cannot be taken apart safely or memory is short.
+ * NULL when the value cannot be taken apart safely (EINVAL) or memory is short
+ * (ENOMEM).
  */
 char	*mime_type_with_hp(const char *value, size_t len, const char *hp);
 /* The same with any other parameter; text goes in quotes as it is. */

@@ -6,6 +6,7 @@
  * mime_type_with_hp gives up where a reader might not find the hp parameter, or
  * find something else because of it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,12 +186,14 @@ mime_type_with(const char *value, size_t len, const char *name,
 	const size_t size = len + more + sizeof(";\n =\"\"");
 	char *out;
 
+	errno = EINVAL;
 	if (!is_writable(value, len))
 		return NULL;
 	if ((out = malloc(size)) == NULL)
 		return NULL;
 	if (!copy_without(value, len, name, out, &n)) {
 		free(out);
+		errno = EINVAL;
 		return NULL;
 	}
 	out[n] = '\0';
