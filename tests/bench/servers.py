@@ -141,6 +141,22 @@ class Sampul(harness.Site):
         quiet("chown", "-R", "%d:%d" % (owner.pw_uid, owner.pw_gid), store)
 
 
+class InProcess(Sampul):
+    """The same without isolation: one process, one user (see
+    inprocess_milter.c)."""
+
+    def __init__(self):
+        super().__init__()
+        subprocess.run(["chown", "-R", rig.SAMPUL_KEY_USER,
+                        self.path("spool")], check=True)
+
+    def start(self):
+        self.process = rig.Process(
+            "inprocess_milter", [os.path.join(BENCH, "inprocess_milter"),
+                                 self.conf_file], self.log)
+        self.process.wait_for("its socket", lambda: answers(self.socket))
+
+
 class Receiver(Sampul):
     """Sampul that verifies, correspondents, and signed mail from them."""
 
