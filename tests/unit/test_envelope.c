@@ -468,7 +468,7 @@ test_check(void **state)
 			if (is_random(&read, sealed.p + i))
 				continue;
 			was = sealed.p[i];
-			sealed.p[i] ^= 1u << i % 8;
+			sealed.p[i] ^= (unsigned char)(1u << i % 8);
 			if (envelope_check(sealed.p, n, body, cipher, to, 2,
 			    &err) == 0)
 				fail_msg("octet %zu of %zu does not matter", i,
