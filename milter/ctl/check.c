@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 
 #include "check.h"
+#include "token.h"
 
 #define DAY		86400
 #define PROGRESS_EVERY	50
@@ -59,6 +60,11 @@ struct key_check {
 	char		 address[ADDRESS_MAX + 1];	/* of the entries now
 							 * coming by */
 	bool		 signs, faulty;
+	struct keystore	*store;
+	struct ctl_tokens tokens;	/* when a key is met that is in one */
+	bool		 no_tokens;	/* they could not be opened, and that
+					 * was said */
+	unsigned	 tried;
 	const char	*stopped;	/* why on purpose; NULL it is not */
 	unsigned	 addresses, certificates;
 };
@@ -117,6 +123,55 @@ progress(struct key_check *check)
 	check->report->shown++;
 }
 
+static bool
+has_tokens(struct key_check *check)
+{
+	struct smime_error err = { "" };
+
+	if (check->tokens.client != NULL || check->no_tokens)
+		return !check->no_tokens;
+	if (ctl_tokens_open(check->report->ctl->conf, &check->tokens,
+	    &err) == 0) {
+		keystore_use_tokens(check->store, check->tokens.client);
+		return true;
+	}
+	check->no_tokens = true;
+	check_say(check->report, LEVEL_ERROR, "keystore.token_module", "%s",
+	    err.text);
+	return false;
+}
+
+/* Login, key and certificate: one signature shows all three. */
+static void
+check_token(struct key_check *check, const struct keystore_entry *entry,
+    const char *what)
+{
+	static const unsigned char value[SMIME_DIGEST_MAX];
+	const struct keystore_identity *identity;
+	const struct signer *signer;
+	struct smime_error err = { "" };
+	unsigned char *der = NULL;
+	enum keystore_lack lack;
+	size_t len = 0;
+	int rc = -1;
+
+	if (!has_tokens(check))
+		return;
+	identity = keystore_look(check->store, entry->address, check->now,
+	    &lack, &err);
+	if (identity != NULL) {
+		signer = keystore_identity_signer(identity);
+		rc = signer_sign(signer, value, smime_digest_size(
+		    signer_digest(signer)), check->now, &der, &len, &err);
+	}
+	keystore_release(check->store, identity);
+	OPENSSL_free(der);
+	if (rc != 0)
+		bad_key(check, what, "the token does not sign", err.text);
+	else
+		check->tried++;
+}
+
 static void
 check_usable(struct key_check *check, const struct keystore_entry *entry,
     const char *what)
@@ -130,6 +185,8 @@ check_usable(struct key_check *check, const struct keystore_entry *entry,
 		check_say(check->report, LEVEL_WARNING, what, "signs by an "
 		    "override file although: %s", cert_problem_text(
 		    entry->findings.problem[0], check->report->ctl->id));
+	if (entry->in_token && entry->chosen && !entry->owned)
+		check_token(check, entry, what);
 	if (!entry->encrypted)
 		check_say(check->report, LEVEL_WARNING, what, "its key is not "
 		    "encrypted at rest");
@@ -222,12 +279,18 @@ check_keys(struct check_report *report)
 		check_say(report, LEVEL_ERROR, "keystore", "%s", err.text);
 		return;
 	}
+	check.store = store;
+	check.tokens.fd = check.tokens.control = -1;
 	if (keystore_each(store, NULL, true, check.now, check_entry, &check,
 	    &err) != 0)
 		check_say(report, LEVEL_ERROR, "keystore", "%s", err.text);
 	end_address(&check);
 	clear_progress(report);
 	keystore_close(store);
+	ctl_tokens_close(&check.tokens);
+	if (check.tried > 0)
+		check_say(report, LEVEL_OK, "keystore.token_module",
+		    "keys in tokens that sign: %u", check.tried);
 	check_say(report, report->bad_keys > 0 ? LEVEL_WARNING : LEVEL_OK,
 	    "keystore", "addresses: %u, certificates: %u, faults: %u",
 	    check.addresses, check.certificates, report->bad_keys);

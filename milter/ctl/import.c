@@ -9,14 +9,16 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "../keys/keys.h"
 #include "import.h"
+#include "token.h"
 
 #define OWN_PASSPHRASE_MIN	10	/* octets */
 
 struct request {
 	char		 address[ADDRESS_MAX + 1];
 	const char	*cert_file, *key_file, *p12_file, *chain_file;
+	const char	*token;		/* --token: its URI */
+	char		 uri[TOKEN_URI_MAX + 1];
 	const char	*reason;	/* --override */
 	struct passphrase passphrase;
 	bool		 owned;		/* the key gets its owner's passphrase */
@@ -41,6 +43,7 @@ parse(struct ctl *ctl, int argc, char **argv, struct request *out)
 		{ "cert", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "p12", required_argument, NULL, 'p' },
+		{ "token", required_argument, NULL, 't' },
 		{ "passphrase-file", required_argument, NULL, 'f' },
 		{ "chain", required_argument, NULL, 'i' },
 		{ "override", required_argument, NULL, 'o' },
@@ -60,6 +63,9 @@ parse(struct ctl *ctl, int argc, char **argv, struct request *out)
 			break;
 		case 'p':
 			out->p12_file = optarg;
+			break;
+		case 't':
+			out->token = optarg;
 			break;
 		case 'f':
 			out->passphrase.file = optarg;
@@ -82,7 +88,9 @@ parse(struct ctl *ctl, int argc, char **argv, struct request *out)
 	}
 	if (argc - optind != 1 ||
 	    (out->cert_file != NULL) == (out->p12_file != NULL) ||
-	    (out->key_file != NULL && out->cert_file == NULL) ||
+	    ((out->key_file != NULL || out->token != NULL) &&
+	    out->cert_file == NULL) ||
+	    (out->key_file != NULL && out->token != NULL) ||
 	    (out->reason != NULL && out->reason[0] == '\0'))
 		return ctl_usage(ctl);
 	if (!address_canonical(argv[optind], strlen(argv[optind]),
@@ -109,6 +117,47 @@ bad_material(const struct request *request, const struct smime_error *err)
 	    is_there(request->passphrase.file);
 
 	return ctl_error(there ? EX_DATAERR : EX_NOINPUT, "%s", err->text);
+}
+
+/* Once more what key.uri may say; for an owner's, the PIN is asked for. */
+static int
+read_token(const struct ctl *ctl, struct request *request,
+    struct ctl_tokens *tokens)
+{
+	char label[TOKEN_LABEL_MAX + 1], what[TOKEN_LABEL_MAX + 32];
+	struct smime_error err = { "" };
+
+	if (ctl->conf->token_module[0] == '\0')
+		return ctl_error(EX_CONFIG, "%s: keystore.token_module is not "
+		    "set: it names the library that talks to the token",
+		    ctl->conf->file);
+	if (token_uri_read(request->token, strlen(request->token),
+	    request->uri, label, &err) != 0)
+		return ctl_error(EX_USAGE, "--token: %s", err.text);
+	snprintf(what, sizeof(what), "the PIN of token \"%s\"", label);
+	if (request->owned && passphrase_get(&request->own, what, &err) != 0)
+		return ctl_error(EX_NOINPUT, "%s", err.text);
+	if (ctl_tokens_open(ctl->conf, tokens, &err) != 0)
+		return ctl_error(EX_UNAVAILABLE, "%s", err.text);
+	return 0;
+}
+
+static int
+read_from_token(const struct ctl *ctl, struct request *request,
+    struct ctl_tokens *tokens, struct material *out)
+{
+	struct smime_error err = { "" };
+	int status;
+
+	status = read_token(ctl, request, tokens);
+	if (status == 0)
+		status = material_token(out, request->cert_file,
+		    tokens->client, request->uri,
+		    request->owned ? &request->own : NULL);
+	if (status == 0 && request->chain_file != NULL &&
+	    material_chain(out, request->chain_file, &err) != 0)
+		status = bad_material(request, &err);
+	return status;
 }
 
 static int
@@ -138,7 +187,9 @@ judge(const struct conf *conf, const struct request *request,
 	struct conf own = *conf;
 	struct trust *trust;
 
-	if (X509_check_private_key(material->cert, material->key) == 1 &&
+	/* a token's was tried when it was read */
+	if (request->token == NULL &&
+	    X509_check_private_key(material->cert, material->key) == 1 &&
 	    !key_signs_for(material->key, material->cert))
 		return ctl_error(EX_DATAERR, "the private key is damaged: what "
 		    "it signs does not verify");
@@ -290,7 +341,8 @@ receipt_json(const struct request *request, const struct placement *placement,
 	json_string(&json, "sha256", fingerprint);
 	json_number(&json, "intermediates", sk_X509_num(judgement->chain));
 	json_bool(&json, "pinned", judgement->pinned);
-	json_string(&json, "custody", request->owned ? "owner" : "keystore");
+	json_string(&json, "custody", request->owned ? "owner" :
+	    request->token != NULL ? "token" : "keystore");
 	json_time(&json, "imported", request->now);
 	json_end(&json);
 }
@@ -327,7 +379,10 @@ print_receipt(const struct ctl *ctl, const struct request *request,
 	    sizeof(from)));
 	if (judgement->pinned)
 		printf("  override    %s\n", request->reason);
-	if (request->owned)
+	if (request->token != NULL)
+		printf("  custody     in a token%s\n", request->owned ?
+		    ", opened by its owner's PIN" : "");
+	else if (request->owned)
 		printf("  custody     its owner's passphrase opens the key\n");
 	if (request->when > request->now)
 		printf("It signs from its first day on; until then the "
@@ -366,14 +421,16 @@ own_passphrase(struct passphrase *own, const char *address)
 
 static int
 import(struct ctl *ctl, struct request *request, struct material *material,
-    struct judgement *judgement)
+    struct judgement *judgement, struct ctl_tokens *tokens)
 {
-	struct placement placement = { request->address, material, NULL,
-	    NULL, NULL, "" };
+	struct placement placement = { .address = request->address,
+	    .material = material };
 	char override[2048];
 	int status;
 
-	status = read_material(request, material);
+	status = request->token != NULL ?
+	    read_from_token(ctl, request, tokens, material) :
+	    read_material(request, material);
 	if (status != 0)
 		return status;
 	request->when = request->now;
@@ -391,12 +448,15 @@ import(struct ctl *ctl, struct request *request, struct material *material,
 		override_text(request, judgement, override, sizeof(override));
 		placement.override = override;
 	}
-	if (request->owned) {
+	if (request->token != NULL)
+		placement.uri = request->uri;
+	else if (request->owned) {
 		status = own_passphrase(&request->own, request->address);
 		if (status != 0)
 			return status;
-		placement.own = &request->own;
 	}
+	if (request->owned)
+		placement.own = &request->own;
 	status = place_entry(ctl->conf, &placement);
 	if (status != 0)
 		return status;
@@ -408,6 +468,7 @@ cmd_import(struct ctl *ctl, int argc, char **argv)
 {
 	struct request request = { .now = time(NULL) };
 	struct material material = { NULL, NULL, NULL };
+	struct ctl_tokens tokens = { .fd = -1, .control = -1 };
 	struct judgement judgement;
 	int status;
 
@@ -420,9 +481,10 @@ cmd_import(struct ctl *ctl, int argc, char **argv)
 	if (!conf_is_ours(ctl->conf, request.address))
 		ctl_error(0, "%s is in none of the configured domains: "
 		    "nothing will be signed for it", request.address);
-	status = import(ctl, &request, &material, &judgement);
+	status = import(ctl, &request, &material, &judgement, &tokens);
 	sk_X509_pop_free(judgement.chain, X509_free);
 	material_clear(&material);
+	ctl_tokens_close(&tokens);
 	passphrase_clear(&request.own);
 	return status;
 }

@@ -41,6 +41,12 @@ int	 material_chain(struct material *material, const char *file,
  * the first one where none does. */
 int	 material_adopt(struct material *out, STACK_OF(X509) *certs,
 	    struct smime_error *err);
+/* A key that stays in a token, tried once; returns an exit status after saying
+ * why. pin NULL: with the one of the configuration's file. */
+struct token_client;
+int	 material_token(struct material *out, const char *cert_file,
+	    struct token_client *client, const char *uri,
+	    const struct passphrase *pin);
 void	 material_clear(struct material *material);
 
 /* p12.c */
@@ -66,6 +72,7 @@ struct placement {
 	STACK_OF(X509)		*chain;		/* to be written */
 	const char		*override;	/* file's text; NULL none */
 	const struct passphrase	*own;		/* NULL: the keystore's */
+	const char		*uri;		/* of a key in a token; NULL */
 	char			 folder[128];	/* receives the name */
 };
 

@@ -12,8 +12,9 @@
 static const struct command commands[] = {
 	{ "init", cmd_init, "",
 	    "make keystore, passphrase, spool and log directories" },
-	{ "import", cmd_import, "[--cert file --key file | --p12 file] "
-	    "[--passphrase-file file]\n\t    [--chain file] "
+	{ "import", cmd_import, "[--cert file --key file | --p12 file |\n"
+	    "\t    --cert file --token uri] [--passphrase-file file] "
+	    "[--chain file]\n\t    "
 	    "[--override reason]\n\t    [--own-passphrase | "
 	    "--own-passphrase-file file] address",
 	    "put a certificate and its key into the keystore" },

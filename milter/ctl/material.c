@@ -2,11 +2,13 @@
  * material.c - a certificate and its key from PEM or DER files.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "../keys/tokens.h"
 #include "import.h"
 
 #define CERTS_MAX	32
@@ -100,6 +102,32 @@ material_pem(struct material *out, const char *cert_file,
 		return -1;
 	}
 	return material_adopt(out, certs, err);
+}
+
+int
+material_token(struct material *out, const char *cert_file,
+    struct token_client *client, const char *uri, const struct passphrase *pin)
+{
+	struct smime_error err = { "" };
+	STACK_OF(X509) *certs;
+
+	certs = read_certs(cert_file, &err);
+	if (certs == NULL)
+		return ctl_error(access(cert_file, R_OK) == 0 ? EX_DATAERR :
+		    EX_NOINPUT, "%s", err.text);
+	out->cert = sk_X509_shift(certs);
+	out->extra = certs;
+	out->key = token_key(client, out->cert, uri,
+	    pin != NULL ? pin->text : NULL, pin != NULL ? pin->len : 0, &err);
+	switch (out->key != NULL ? token_key_try(out->key, &err) : -1) {
+	case 1:
+		return 0;
+	case 0:
+		return ctl_error(EX_NOPERM, "the token refuses the PIN: %s",
+		    err.text);
+	default:
+		return ctl_error(EX_UNAVAILABLE, "%s: %s", uri, err.text);
+	}
 }
 
 int

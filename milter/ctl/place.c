@@ -20,7 +20,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
-#include "../keys/keys.h"
+#include "../keys/tokens.h"
 #include "custody.h"
 #include "import.h"
 
@@ -212,6 +212,21 @@ write_key(struct place *place, EVP_PKEY *key)
 	return status;
 }
 
+/* The key is where it was; what is written says where. */
+static int
+write_uri(struct place *place, const struct placement *placement)
+{
+	char line[TOKEN_URI_MAX + 2], note[256];
+	int status;
+
+	snprintf(line, sizeof(line), "%s\n", placement->uri);
+	status = write_file(place, "key.uri", line, strlen(line), 0644);
+	if (status != 0 || placement->own == NULL)
+		return status;
+	record_note("", note, sizeof(note));
+	return write_file(place, "owner", note, strlen(note), 0644);
+}
+
 static int
 write_files(struct place *place, const struct placement *placement)
 {
@@ -222,7 +237,9 @@ write_files(struct place *place, const struct placement *placement)
 	if (status == 0 && sk_X509_num(placement->chain) > 0)
 		status = write_certs(place, "chain.pem", NULL,
 		    placement->chain);
-	if (status == 0)
+	if (status == 0 && placement->uri != NULL)
+		status = write_uri(place, placement);
+	else if (status == 0)
 		status = placement->own != NULL ?
 		    write_own_key(place, placement) :
 		    write_key(place, placement->material->key);
@@ -305,7 +322,7 @@ static void
 remove_temporary(struct place *place)
 {
 	static const char *const names[] = { "cert.pem", "chain.pem",
-	    "key.pem", "override", "owner" };
+	    "key.pem", "key.uri", "override", "owner" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -2,9 +2,12 @@
 import json
 import os
 import pwd
+import re
 import signal
 import shutil
 import subprocess
+import threading
+import time
 
 import harness
 from harness import BUDI, BUILD, SEKRETARIAT, SITI, contains, equal, test
@@ -34,12 +37,18 @@ def give_tokens(site):
     subprocess.run(["chown", "-R", TOKEN_USER, site.path("hsm")], check=True)
 
 
-def into_token(site, address, kind, label, pin, name, ident):
-    """An entry whose key goes to the token, and stays nowhere else."""
+def made_in_token(site, address, kind, label, pin, name, ident):
+    """A certificate whose key goes to the token, and stays nowhere else."""
     out = site.certificate(address, kind)
     softhsm(site, "softhsm2-util", "--import", os.path.join(out, "key.pem"),
             "--token", label, "--label", name, "--id", ident, "--pin", pin)
     os.unlink(os.path.join(out, "key.pem"))
+    return out
+
+
+def into_token(site, address, kind, label, pin, name, ident):
+    """And its entry, made by hand."""
+    out = made_in_token(site, address, kind, label, pin, name, ident)
     folder = site.path("keystore", address, "token")
     os.makedirs(folder, mode=0o700)
     for file in ("cert.pem", "chain.pem"):
@@ -92,7 +101,7 @@ def send(site, sender):
 
 
 def signs(site, sender):
-    """Signed by the token, and openssl says so too."""
+    """Signed by the token, and openssl says so too; returns the message."""
     got = send(site, sender)
     body = b"".join(data for name, data in got if name == b"b")
     equal(got[-1][0] in (b"a", b"c"), True, got)
@@ -103,6 +112,7 @@ def signs(site, sender):
     data = b"MIME-Version: 1.0\r\nContent-Type: " + \
         value.replace(b"\n", b"\r\n").strip() + b"\r\n\r\n" + body
     equal(site.verify(data).addresses, [sender], "signer")
+    return data
 
 
 def waits(site, sender, why="temporary fault"):
@@ -136,6 +146,48 @@ def sampulctl(site, *args, secret=None):
 def rsa_and_ec(site):
     signs(site, BUDI)
     signs(site, SEKRETARIAT)
+
+
+def algorithm(site, data):
+    """What the signature was made with, as openssl names it."""
+    path = site.path("scratch", "token.eml")
+    with open(path, "wb") as file:
+        file.write(data)
+    text = harness.openssl("cms", "-cmsout", "-print", "-in", path).decode()
+    return re.search(r"signatureAlgorithm:\s+algorithm: (\S+)",
+                     text[text.index("signerInfos"):]).group(1)
+
+
+@test
+def by_pss(site):
+    """RSASSA-PSS, from the digest in the mail process to the token."""
+    equal(algorithm(site, signs(site, BUDI)), "rsaEncryption", "before")
+    site.write_conf(signing={"pss": True})
+    site.reload("reload ok")
+    for _ in range(3):
+        equal(algorithm(site, signs(site, BUDI)), "rsassaPss", "with pss")
+    equal(algorithm(site, signs(site, SEKRETARIAT)), "ecdsa-with-SHA256",
+          "a P-256 key")
+    site.write_conf(signing=None)
+    site.reload("reload ok")
+    equal(algorithm(site, signs(site, BUDI)), "rsaEncryption", "after")
+
+
+@test
+def how_fast(site):
+    """A figure, no limit: every message of many at once is signed."""
+    for sender, kind in ((BUDI, "RSA-2048"), (SEKRETARIAT, "P-256")):
+        done, threads = [], []
+        begin = time.monotonic()
+        for _ in range(4):
+            threads.append(threading.Thread(target=lambda: done.extend(
+                send(site, sender)[-1][0] for _ in range(25))))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        took = time.monotonic() - begin
+        equal(set(done) <= {b"a", b"c"} and len(done), 100, "signed")
+        print("# SoftHSM, %s: %.0f messages a second" % (kind, 100 / took))
 
 
 @test
@@ -225,6 +277,105 @@ def lists_and_checks(site):
     equal(result.returncode, 0, result.stdout + result.stderr)
     for name, pin in (("pin", PIN), ("own", OWN_PIN)):
         equal(pin in site.logged(), False, name + " in the log")
+
+
+def imported(site, address, out, uri, *options):
+    return site.ctl("import", "--cert", os.path.join(out, "cert.pem"),
+                    "--chain", os.path.join(out, "chain.pem"), "--token",
+                    uri, *options, address, check=False)
+
+
+@test
+def imports_by_name(site):
+    """key.uri is written when the token has signed for the certificate."""
+    mine = "arsip@dinkes.pekalongankab.go.id"
+    out = made_in_token(site, mine, "rsa2048", LABEL, PIN, "arsip", "04")
+    give_tokens(site)
+    for uri, code, why in (
+            ("pkcs11:token=dinas%20kominfo;object=budi",
+             os.EX_UNAVAILABLE, "names another key"),
+            ("pkcs11:token=dinas%20kominfo;object=tiada",
+             os.EX_UNAVAILABLE, "has no such key"),
+            ("pkcs11:token=tiada;object=arsip", os.EX_UNAVAILABLE,
+             "the token is not there"),
+            ("pkcs11:token=x;object=y?pin-value=1", os.EX_USAGE, "a path may not have")):
+        result = imported(site, mine, out, uri)
+        equal(result.returncode, code, result.stderr.decode())
+        contains(result.stderr.decode(), why)
+        equal(os.path.exists(site.path("keystore", mine)), False, "folder")
+    uri = "pkcs11:token=dinas%20kominfo;object=arsip"
+    result = imported(site, mine, out, uri)
+    equal(result.returncode, 0, result.stderr.decode())
+    contains(result.stdout.decode(), "custody     in a token\n")
+    folder, = os.listdir(site.path("keystore", mine))
+    equal(rig.read(site.path("keystore", mine, folder, "key.uri")),
+          uri + "\n", "key.uri")
+    equal(sorted(os.listdir(site.path("keystore", mine, folder))),
+          ["cert.pem", "chain.pem", "key.uri"], "files")
+    signs(site, mine)
+    shutil.rmtree(site.path("keystore", mine))
+
+
+@test
+def imports_with_its_owners_pin(site):
+    mine = "kepala@dinkes.pekalongankab.go.id"
+    out = made_in_token(site, mine, "p256", OWN_LABEL, OWN_PIN, "kepala",
+                        "05")
+    give_tokens(site)
+    uri = "pkcs11:token=siti;object=kepala"
+    rig.write(site.path("own-pin"), "111111\n", mode=0o600)
+    result = imported(site, mine, out, uri, "--own-passphrase-file",
+                      site.path("own-pin"))
+    equal(result.returncode, os.EX_NOPERM, result.stderr.decode())
+    rig.write(site.path("own-pin"), OWN_PIN + "\n", mode=0o600)
+    result = imported(site, mine, out, uri, "--own-passphrase-file",
+                      site.path("own-pin"))
+    equal(result.returncode, 0, result.stderr.decode())
+    locked(site, mine)
+    equal(sampulctl(site, "unlock", mine, secret=OWN_PIN).returncode, 0,
+          "unlock")
+    signs(site, mine)
+    shutil.rmtree(site.path("keystore", mine))
+
+
+def checked(site, code, *parts):
+    result = sampulctl(site, "check")
+    said = (result.stdout + result.stderr).decode()
+    equal(result.returncode, code, said)
+    for part in parts:
+        contains(said, part)
+
+
+@test
+def check_tries_the_tokens(site):
+    """Login, key, and that it is the certificate's."""
+    checked(site, 0, "keys in tokens that sign: 2")
+    set_pin(site, "999999")
+    checked(site, os.EX_DATAERR, "error    %s/token: the token does not sign "
+            "(" % BUDI, "refuse")
+    set_pin(site, PIN)
+    path = site.path("keystore", BUDI, "token", "key.uri")
+    for uri, why in ((URI[BUDI].replace("budi", "tiada"), "no such key"),
+                     (URI[BUDI].replace("kominfo", "lain"), "not there")):
+        rig.write(path, uri + "\n")
+        checked(site, os.EX_DATAERR, "error    %s/token: " % BUDI, why,
+                "keys in tokens that sign: 1")
+    rig.write(path, URI[BUDI] + "\n")
+    os.rename(site.path("keystore", BUDI, "token", "cert.pem"),
+              site.path("kept.pem"))
+    shutil.copy(os.path.join(site.certificate(BUDI), "cert.pem"),
+                site.path("keystore", BUDI, "token"))
+    checked(site, os.EX_DATAERR, "it names another key")
+    os.rename(site.path("kept.pem"),
+              site.path("keystore", BUDI, "token", "cert.pem"))
+    subprocess.run(["chown", "-R", rig.SAMPUL_KEY_USER,
+                    site.path("keystore", BUDI)], check=True)
+    site.write_conf(keystore={**site.settings["keystore"],
+                              "token_module": site.path("no.so")})
+    checked(site, os.EX_DATAERR, "the token is not there")
+    site.write_conf(keystore={**site.settings["keystore"],
+                              "token_module": MODULE})
+    signs(site, BUDI)
 
 
 @test
