@@ -539,6 +539,8 @@ int	 channel_get_answer(const unsigned char *buf, size_t len,
 #define CHANNEL_REQUEST_MAX	1024
 #define CHANNEL_ANSWER_MAX	(CHANNEL_DER_MAX + 1024)
 
+/* ------------------------------------------------------- channelpool.c --- */
+
 /* The mail process's side: a pool of channels, shared by its threads. */
 struct channel_pool;
 

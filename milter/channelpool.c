@@ -1,0 +1,289 @@
+/*
+ * channelpool.c - the mail process's ends of the channels to the key process: a
+ * thread takes one that is idle, asks, and gives it back.
+ *
+ * An end that breaks, answers late or answers what was not asked is closed for
+ * good, for what comes on it next could be another message's signature.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "milter.h"
+
+struct channel {
+	int		 fd;		/* -1 once it was closed for good */
+	unsigned char	*buf;		/* CHANNEL_ANSWER_MAX + 1 */
+};
+
+struct channel_pool {
+	pthread_mutex_t	  lock;
+	pthread_cond_t	  change;
+	struct channel	 *channels;
+	struct channel	**idle;		/* a stack */
+	size_t		  count;
+	size_t		  idle_count;
+	size_t		  usable;
+};
+
+/* Deadlines are monotonic: a step of the clock must not stretch a wait. */
+static int
+pool_init_locks(struct channel_pool *pool)
+{
+	pthread_condattr_t attr;
+	int rc;
+
+	if (pthread_condattr_init(&attr) != 0)
+		return -1;
+	rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	if (rc == 0)
+		rc = pthread_cond_init(&pool->change, &attr);
+	pthread_condattr_destroy(&attr);
+	if (rc != 0)
+		return -1;
+	if (pthread_mutex_init(&pool->lock, NULL) != 0) {
+		pthread_cond_destroy(&pool->change);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+pool_free_memory(struct channel_pool *pool)
+{
+	size_t i;
+
+	for (i = 0; pool->channels != NULL && i < pool->count; i++)
+		free(pool->channels[i].buf);
+	free(pool->channels);
+	free(pool->idle);
+	free(pool);
+}
+
+struct channel_pool *
+channel_pool_new(const int *fds, size_t count)
+{
+	struct channel_pool *pool;
+	size_t i;
+
+	if ((pool = calloc(1, sizeof(*pool))) == NULL)
+		return NULL;
+	pool->count = count;
+	pool->channels = calloc(count + 1, sizeof(*pool->channels));
+	pool->idle = calloc(count + 1, sizeof(*pool->idle));
+	if (pool->channels == NULL || pool->idle == NULL)
+		goto fail;
+	for (i = 0; i < count; i++) {
+		pool->channels[i].fd = fds[i];
+		pool->channels[i].buf = malloc(CHANNEL_ANSWER_MAX + 1);
+		if (pool->channels[i].buf == NULL)
+			goto fail;
+		pool->idle[i] = &pool->channels[i];
+	}
+	if (pool_init_locks(pool) == -1)
+		goto fail;
+	pool->usable = pool->idle_count = count;
+	return pool;
+fail:
+	pool_free_memory(pool);
+	return NULL;
+}
+
+void
+channel_pool_free(struct channel_pool *pool)
+{
+	size_t i;
+
+	if (pool == NULL)
+		return;
+	for (i = 0; i < pool->count; i++)
+		if (pool->channels[i].fd != -1)
+			close(pool->channels[i].fd);
+	pthread_mutex_destroy(&pool->lock);
+	pthread_cond_destroy(&pool->change);
+	pool_free_memory(pool);
+}
+
+size_t
+channel_pool_usable(struct channel_pool *pool)
+{
+	size_t usable;
+
+	pthread_mutex_lock(&pool->lock);
+	usable = pool->usable;
+	pthread_mutex_unlock(&pool->lock);
+	return usable;
+}
+
+bool
+channel_pool_worn(struct channel_pool *pool)
+{
+	bool worn;
+
+	pthread_mutex_lock(&pool->lock);
+	worn = pool->usable * 2 <= pool->count;
+	pthread_mutex_unlock(&pool->lock);
+	return worn;
+}
+
+static struct channel *
+take(struct channel_pool *pool, const struct timespec *deadline,
+    struct smime_error *err)
+{
+	struct channel *channel = NULL;
+	int rc = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	while (pool->usable > 0 && pool->idle_count == 0 && rc == 0)
+		rc = pthread_cond_timedwait(&pool->change, &pool->lock,
+		    deadline);
+	if (pool->usable == 0)
+		smime_error_setx(err, "no channel to the key process is left");
+	else if (pool->idle_count > 0)
+		channel = pool->idle[--pool->idle_count];
+	else
+		smime_error_setx(err,
+		    "all channels to the key process stayed busy");
+	pthread_mutex_unlock(&pool->lock);
+	return channel;
+}
+
+/*
+ * Gives a channel back, or closes it for good: an answer that comes too late
+ * must never be taken for that of the next question.
+ */
+static void
+give(struct channel_pool *pool, struct channel *channel, bool works)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (works) {
+		pool->idle[pool->idle_count++] = channel;
+		pthread_cond_signal(&pool->change);
+	} else {
+		close(channel->fd);
+		channel->fd = -1;
+		pool->usable--;
+		pthread_cond_broadcast(&pool->change);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static int
+wait_for(int fd, short events, const struct timespec *deadline,
+    struct smime_error *err)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	struct timespec now;
+	int64_t left;
+	int n;
+
+	for (;;) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000 +
+		    (deadline->tv_nsec - now.tv_nsec + 999999) / 1000000;
+		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+		if (n == 1)
+			return 0;
+		if (n == 0)
+			return smime_error_setx(err,
+			    "the key process did not answer in time");
+		if (errno != EINTR)
+			return smime_error_set(err, "poll of a channel");
+	}
+}
+
+static int
+send_packet(int fd, const unsigned char *buf, size_t len,
+    const struct timespec *deadline, struct smime_error *err)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == (ssize_t)len)
+			return 0;
+		if (n != -1)
+			return smime_error_setx(err, "short send to the key "
+			    "process");
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return smime_error_set(err, "the key process cannot "
+			    "be reached");
+		if (wait_for(fd, POLLOUT, deadline, err) == -1)
+			return -1;
+	}
+}
+
+static int
+receive_answer(struct channel *channel, const struct timespec *deadline,
+    struct key_answer *out, struct smime_error *err)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (wait_for(channel->fd, POLLIN, deadline, err) == -1)
+			return -1;
+		/* MSG_TRUNC: the real length, also of what does not fit */
+		n = recv(channel->fd, channel->buf, CHANNEL_ANSWER_MAX,
+		    MSG_DONTWAIT | MSG_TRUNC);
+		if (n > 0)
+			break;
+		if (n == 0)
+			return smime_error_setx(err, "the key process closed "
+			    "the channel");
+		if (errno != EINTR && errno != EAGAIN)
+			return smime_error_set(err, "receiving from the key "
+			    "process");
+	}
+	if (n > CHANNEL_ANSWER_MAX ||
+	    channel_get_answer(channel->buf, (size_t)n, out) == -1) {
+		key_answer_clear(out);
+		return smime_error_setx(err, "the key process's answer is "
+		    "malformed");
+	}
+	return 0;
+}
+
+/* Nothing may lie in a channel that was not asked yet. */
+static int
+check_silent(int fd, struct smime_error *err)
+{
+	char octet;
+
+	if (recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+	    (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return smime_error_setx(err, "the key process closed the channel or "
+	    "spoke unasked");
+}
+
+int
+channel_ask(struct channel_pool *pool, const struct key_request *request,
+    unsigned timeout, struct key_answer *out, struct smime_error *err)
+{
+	unsigned char buf[CHANNEL_REQUEST_MAX];
+	struct channel *channel;
+	struct timespec deadline;
+	ssize_t len;
+	int rc = -1;
+
+	memset(out, 0, sizeof(*out));
+	/* before a channel is at stake: an odd request must not close it */
+	if ((len = channel_put_request(request, buf, sizeof(buf))) == -1)
+		return smime_error_setx(err, "the request does not fit the "
+		    "channel's format");
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += (time_t)timeout;
+	if ((channel = take(pool, &deadline, err)) == NULL)
+		return -1;
+	if (check_silent(channel->fd, err) == 0 &&
+	    send_packet(channel->fd, buf, (size_t)len, &deadline, err) == 0 &&
+	    receive_answer(channel, &deadline, out, err) == 0)
+		rc = 0;
+	give(pool, channel, rc == 0);
+	return rc;
+}
