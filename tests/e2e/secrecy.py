@@ -24,6 +24,7 @@ import rig
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "soak"))
 
+import base                                             # noqa: E402
 import kills                                            # noqa: E402
 import memory                                           # noqa: E402
 
@@ -164,6 +165,8 @@ def kept_secret_when_killed(site):
     """Nothing is lost, nothing in clear; a copy comes twice only where its
     server had taken it and nobody heard of that."""
     site.stop()                 # a keeper starts it
+    site.settings["keystore"]["rate_limit"] = 0
+    site.write_conf()
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     since = len(site.sink.messages)
@@ -203,7 +206,7 @@ def kept_secret_when_killed(site):
             harness.contains(content.decode(), letter.secret)
     encrypting.nowhere_of(site, "Isi-rahasia-uji-", "perihal-uji-")
     rig.wait_until("orphans to end", lambda: not any(
-        os.path.exists("/proc/%d" % pid) for pid in killer.pids), 60)
+        map(base.alive, killer.pids)), 60)
     print("# copies killed: %d messages of two copies and a notification, %s "
           "killed while one was submitted, %d tries answered temporarily, "
           "0 lost, 0 in clear, %d twice, %.0f s" % (
