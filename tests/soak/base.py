@@ -384,6 +384,9 @@ def start(site, prefix=()):
             build, "sampul-milter"), "-F", "-c", site.conf_file],
         site.log)
     site.process.wait_for("its socket", site._listens, 60)
+    # It is there before the mail process has become its user.
+    site.process.wait_for("its users", lambda: not {"root"} &
+                          site.children().keys(), 60)
 
 
 def processes(site):
