@@ -14,10 +14,12 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #define FIXTURE_VERIFY	""
@@ -101,6 +103,41 @@ free(void *p)
 	__libc_free(p);
 }
 #endif
+
+/*
+ * OpenSSL 3.0 looks at one allocation in vain: for the key derivation of a
+ * recipient with an EC key (x963kdf_new) it notes the error and goes on. That
+ * one does not fail here, for there is nothing that we could do about it.
+ */
+static void *
+crypto_malloc(size_t size, const char *file, int line)
+{
+	const bool was = fake_allocates;
+	void *p;
+
+	(void)line;
+	if (file != NULL && strstr(file, "kdfs/sskdf.c") != NULL)
+		fake_allocates = true;
+	p = malloc(size);
+	fake_allocates = was;
+	return p;
+}
+
+static void *
+crypto_realloc(void *old, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return realloc(old, size);
+}
+
+static void
+crypto_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(p);
+}
 
 static void
 arm(enum way way, long fail_at)
@@ -674,5 +711,8 @@ main(void)
 		cmocka_unit_test(test_header),
 	};
 
+	if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc,
+	    crypto_free) != 1)
+		abort();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
