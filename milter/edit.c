@@ -71,7 +71,7 @@ run_step(SMFICTX *ctx, const struct edit_step *step, bool leadspc,
 		return smime_error_set(err, "changing a field");
 	snprintf(value, size, "%s%s", leadspc ? " " : "", step->value);
 	rc = change(ctx, step, value, err);
-	free(value);
+	wipe_free(value, size);
 	return rc;
 }
 
@@ -176,7 +176,7 @@ edit_body(SMFICTX *ctx, struct composed *composed, struct smime_error *err)
 out:
 	if (rc == -1)
 		(void)smime_error_setx(err, "the new body was not written");
-	free(body);
+	wipe_free(body, sizeof(*body));
 	return rc;
 }
 

@@ -384,7 +384,7 @@ add_value(struct header_list *out, const char *name, const char *value,
 	spaced[0] = ' ';
 	memcpy(spaced + 1, value, len + 1);
 	rc = header_add(out, name, strlen(name), spaced, len + 1, 0, err);
-	free(spaced);
+	wipe_text(spaced);
 	return rc;
 }
 

@@ -100,7 +100,7 @@ whole_write(const struct edit_plan *edits, const struct header_list *header,
 	}
 	rc = composed_write(composed, sink, arg, err);
 out:
-	free(out);
+	wipe_free(out, sizeof(*out));
 	header_clear(&edited);
 	return rc;
 }
