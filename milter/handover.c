@@ -210,6 +210,7 @@ hand_notice(struct handover *handover)
 	int rc;
 
 	rc = letter_open(&letter, session, "", message->seal.count);
+	letter.is_notice = true;
 	refused = calloc(message->seal.count + 1, sizeof(*refused));
 	if (refused == NULL)
 		rc = smime_error_set(&message->err, "a notification");

@@ -20,6 +20,7 @@ int	 name_recipient(const unsigned char message[SENT_NAME_LEN],
 struct letter {
 	struct session	*session;
 	const char	*sender;	/* borrowed */
+	bool		 is_notice;	/* and no copy */
 	char		**to;		/* without brackets */
 	unsigned char	(*names)[SENT_NAME_LEN];
 	size_t		 count;

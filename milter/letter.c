@@ -194,7 +194,13 @@ static int
 not_taken(const struct letter *letter, const char *detail,
     struct outcome *outcome)
 {
-	outcome_fault(detail, outcome);
+	char text[SMIME_ERROR_MAX];
+
+	snprintf(text, sizeof(text), "%s was not taken: %s",
+	    letter->is_notice ? "the notification" : "a copy", detail);
+	outcome_fault(text, outcome);
+	if (letter->is_notice)
+		return -1;
 	outcome->why = WHY_COPY_NOT_TAKEN;
 	list_recipients(letter, outcome->who, sizeof(outcome->who));
 	return -1;
@@ -212,7 +218,6 @@ letter_submit(const struct letter *letter, SMFICTX *ctx,
 	    .queue_id = message->queue_id };
 	struct smime_error err = { "" };
 	struct submit_answer answer;
-	char detail[SUBMIT_TEXT_MAX + 64];
 
 	if ((submission.fd = spool_descriptor(letter->spool, &err)) == -1 ||
 	    edit_progress(ctx, &err) == -1 ||
@@ -225,9 +230,7 @@ letter_submit(const struct letter *letter, SMFICTX *ctx,
 	}
 	if (answer.status == SUBMIT_ACCEPTED)
 		return 0;
-	snprintf(detail, sizeof(detail), "a copy was not taken: %s",
-	    answer.text);
-	return not_taken(letter, detail, outcome);
+	return not_taken(letter, answer.text, outcome);
 }
 
 int

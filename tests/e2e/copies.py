@@ -396,6 +396,18 @@ def too_many(site):
         expect(site, letter, [], [[HAKIM, *many]] if code == 2 else [])
 
 
+def null_sender(site):
+    """Nobody could be told: all or nothing."""
+    letter = Letter(site, "each", [HAKIM, WARGA], sender="<>")
+    letter.refused(WARGA)
+    letter = Letter(site, "own", [HAKIM], bcc=[PANITERA], sender="<>")
+    letter.taken()
+    site.sink.find_for(PANITERA)
+    rig.wait_until("both have it", lambda: len([
+        m for m in site.sink.messages
+        if (letter.token + "@klien").encode() in m.data]) == 2)
+
+
 def not_taken(site):
     """Nothing leaves while one copy does not, and then everybody has it
     once."""
@@ -456,4 +468,4 @@ def _quietly(letter):
 
 
 ALL = (own_copies, hidden_alone, refused_each, clear_copies, split_by_key,
-       odd_recipients, too_many, not_taken, second_not_taken)
+       odd_recipients, null_sender, too_many, not_taken, second_not_taken)

@@ -58,19 +58,6 @@ def utf8(site):
 
 
 @test
-def null_sender(site):
-    """Nobody could be told: all or nothing."""
-    letter = Letter(site, "each", [HAKIM, WARGA], sender="<>")
-    letter.refused(WARGA)
-    letter = Letter(site, "own", [HAKIM], bcc=[PANITERA], sender="<>")
-    letter.taken()
-    site.sink.find_for(PANITERA)
-    rig.wait_until("both have it", lambda: len([
-        m for m in site.sink.messages
-        if (letter.token + "@klien").encode() in m.data]) == 2)
-
-
-@test
 def marked(site):
     """By a port at which the milter looks again: once is enough."""
     before = site.settings["submit"]["server"]
