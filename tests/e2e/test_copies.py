@@ -121,8 +121,7 @@ def observed(site):
 @test
 def refuses_words_that_do_nothing(site):
     """conf: everything but the defaults needs a server."""
-    with open(site.conf_file, encoding="utf-8") as file:
-        text = file.read()
+    saved = {name: site.settings[name] for name in ("submit", "rules")}
     for settings, words in ((OWN, "hidden_recipients"),
                             ({"split_by_key": True}, "split_by_key"),
                             ({"encrypt": "if-possible", **CLEAR},
@@ -132,7 +131,7 @@ def refuses_words_that_do_nothing(site):
         equal(result.returncode != 0, True, "taken")
         contains((result.stdout + result.stderr).decode(), words)
         contains((result.stdout + result.stderr).decode(), "submit")
-    rig.write(site.conf_file, text)
+    site.write_conf(**saved)
 
 
 for function in secrecy.ALL:
