@@ -44,6 +44,7 @@ static struct {
 	unsigned		 calls;
 	unsigned		 fail_at;	/* from 1; 0 none */
 	enum submit_status	 status;	/* then; 0: -1 is returned */
+	void			(*meanwhile)(void);	/* NULL, or once */
 } outbox;
 
 static char
@@ -59,12 +60,16 @@ submit_send(struct submit_pool *pool, const struct submission *submission,
     unsigned timeout, struct submit_answer *answer, struct smime_error *err)
 {
 	struct submitted *out = &outbox.items[outbox.count];
+	void (*meanwhile)(void) = outbox.meanwhile;
 	struct stat st;
 	size_t i;
 
 	(void)pool;
 	(void)timeout;
 	memset(answer, 0, sizeof(*answer));
+	outbox.meanwhile = NULL;
+	if (meanwhile != NULL)
+		meanwhile();
 	if (++outbox.calls == outbox.fail_at) {
 		answer->status = outbox.status;
 		snprintf(answer->text, sizeof(answer->text), "450 not now");
@@ -79,6 +84,10 @@ submit_send(struct submit_pool *pool, const struct submission *submission,
 	out->data = calloc(1, out->len + 1);
 	assert_int_equal(pread(submission->fd, out->data, out->len, 0),
 	    out->len);
+	for (i = 0; i < out->len; i++)
+		if (out->data[i] == '\n' && (i == 0 ||
+		    out->data[i - 1] != '\r'))
+			fail_msg("a bare LF in: %s", out->data);
 	snprintf(out->sender, sizeof(out->sender), "%s", submission->sender);
 	for (i = 0; i < submission->count; i++)
 		snprintf(out->to + strlen(out->to), sizeof(out->to) -
@@ -589,6 +598,39 @@ test_not_taken(void **state)
 		}
 }
 
+/* A client that has lost patience, and comes again before we are done. */
+static void
+send_meanwhile(void)
+{
+	SMFICTX *ctx = session();
+
+	assert_int_equal(fake_message(ctx, &(struct fake_message){
+	    .sender = "<" BUDI ">", .recipients = (const char *[]){
+	    "<" HAKIM ">", "<" DOKTER ">", NULL },
+	    .text = "From: Budi <" BUDI ">\r\nTo: " HAKIM "\r\n"
+	    "Date: Thu, 26 Nov 2026 08:00:00 +0700\r\n"
+	    "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" SECRET
+	    "\r\n" }), SMFIS_TEMPFAIL);
+	assert_int_equal(ctx->edits, 0);
+	fake_free(ctx);
+}
+
+static void
+test_at_once(void **state)
+{
+	SMFICTX *ctx;
+
+	(void)state;
+	use_conf(REQ OWN);
+	ctx = session();
+	outbox.meanwhile = send_meanwhile;
+	assert_int_equal(send_to(ctx, HAKIM " " DOKTER, "To: " HAKIM "\r\n"),
+	    SMFIS_CONTINUE);
+	assert_string_equal(submitted(), "e:" DOKTER " ");
+	assert_int_equal(seen_log_count("by another connection"), 1);
+	fake_free(ctx);
+}
+
 /* The MTA fails after that: at whichever edit. */
 static void
 test_edit_fails(void **state)
@@ -688,6 +730,7 @@ main(void)
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_null_sender),
 		cmocka_unit_test(test_not_taken),
+		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_edit_fails),
 		cmocka_unit_test(test_another_letter),
 		cmocka_unit_test(test_cannot_begin),
