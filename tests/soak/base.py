@@ -222,6 +222,23 @@ class Load:
                 else int(value) for name, value in found.items()}
 
 
+def through(site, data, daemon="MUATAN"):
+    """One message to the milter alone: what came of it, and it as it left."""
+    path = rig.write(site.path("through.eml"), "")
+    with open(path, "wb") as file:
+        file.write(data)
+    out = rig.make_directory(site.path("through"))
+    result = Load(site, [path], 1, 1, out, daemon).result()
+    left = b""
+    for name in os.listdir(out):
+        with open(os.path.join(out, name), "rb") as file:
+            left = file.read()
+        os.unlink(os.path.join(out, name))
+    word, = (name for name in ("accepted", "rejected", "tempfail", "fault")
+             if result[name])
+    return word, left
+
+
 class Running:
     """A process that must not outlive the test."""
 

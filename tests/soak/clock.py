@@ -84,27 +84,10 @@ def make_mailbox(site, clock, address, profile=(), enrol=True):
     return out
 
 
-def send(site, address, data, daemon="MUATAN"):
-    """One message to the milter: what came of it, and it as it left."""
-    path = rig.write(site.path("clock", "mail.eml"), "")
-    with open(path, "wb") as file:
-        file.write(data)
-    out = rig.make_directory(site.path("clock", "out"))
-    result = base.Load(site, [path], 1, 1, out, daemon).result()
-    left = b""
-    for name in os.listdir(out):
-        with open(os.path.join(out, name), "rb") as file:
-            left = file.read()
-        os.unlink(os.path.join(out, name))
-    word, = (name for name in ("accepted", "rejected", "tempfail", "fault")
-             if result[name])
-    return word, left
-
-
 def outcome(site, clock, address):
     """"signed" when it verifies at that time, and says so itself."""
     at = clock.now()
-    word, left = send(site, address, base.make_message(7, address))
+    word, left = base.through(site, base.make_message(7, address))
     if word != "accepted":
         return word
     verifier = cms.Verifier(site.anchor, clock.now())
@@ -161,7 +144,7 @@ def clock_steps_while_signing(site):
 
 def judged(site, data):
     """State and reason in the field that readers see."""
-    word, left = send(site, "", data, "MX")
+    word, left = base.through(site, data, "MX")
     equal(word, "accepted", "incoming mail")
     verified, = values(harness.split(left)[0], incoming.VERIFIED)
     return verified.partition(";")[0], re.search(r"reason=([\w-]+)",

@@ -1,13 +1,15 @@
-"""Full disks: of the spool and of the audit trail, each on a small file
-system of its own."""
+"""Full disks: of the spool, the audit trail, what is harvested, the keystore
+and the log, each on a small file system of its own."""
 import os
 import pwd
 import re
 import subprocess
 import threading
+import time
 
 import base
 from base import figure, rig
+import incoming
 from harness import BUDI, SITI, Skip, contains, equal, test
 
 MIB = 1024 * 1024
@@ -135,6 +137,91 @@ def audit_trail_is_full(site):
     figure("audit trail full", "%d signatures with a whole line each, %d "
            "torn lines, temporary failures while full, signing again when "
            "there is room" % (accepted, len(torn)))
+
+
+@test
+def harvest_is_full(site):
+    """A certificate that cannot be kept is no reason to hold mail; what was
+    kept before stays whole (ENC-04)."""
+    sender = "dokter@rsud.example"
+    mail = []
+    for n in (1, 2):
+        mail.append(incoming.detached(
+            site, site.certificate(sender, "rsa2048", "nokeyusage"),
+            incoming.header("panen-%d" % n, sender)))
+        time.sleep(1.1)         # signingTime has whole seconds
+    incoming.publish(site)
+    with Disk(site.path("harvest-disk"), MIB // 4, rig.SAMPUL_USER) as disk:
+        site.write_conf(
+            verify={"enabled": True, "crl_dir": site.path("crl")},
+            encryption={"harvest_dir": disk.path, "harvest_from": ["*"]})
+        kept = os.path.join(disk.path, sender + ".pem")
+        with base.Daemon(site):
+            for data, before in zip(mail, ([], [sender + ".pem"])):
+                old = rig.read(kept)
+                filler = disk.fill()
+                said = len(site.logged())
+                word, left = base.through(site, data, "MX")
+                equal(word, "accepted", "while full")
+                contains(left.decode(), "X-Verified-Sender: verified")
+                # after the answer
+                site.process.wait_for("the log", lambda: "is not kept" in
+                                      site.logged()[said:])
+                equal(sorted(os.listdir(disk.path)),
+                      sorted(before + ["penuh"]), "files")
+                equal(rig.read(kept), old, "what was kept")
+                os.unlink(filler)
+                base.through(site, data, "MX")
+                site.process.wait_for("it is kept", lambda: rig.read(
+                    kept) not in ("", old))
+    figure("harvest full", "2 messages verified and accepted, their "
+           "certificates not kept, and kept when there was room")
+
+
+@test
+def keystore_is_full(site):
+    """An import and a change of passphrase that find no room leave nothing
+    half-made, and what was there signs."""
+    store = site.settings["keystore"]
+    out = site.certificate(SITI, "p256")
+    command = ("import", "--cert", os.path.join(out, "cert.pem"), "--key",
+               os.path.join(out, "key.pem"), "--chain",
+               os.path.join(out, "chain.pem"), SITI)
+    secret = rig.read(store["passphrase_file"])
+    with Disk(site.path("keystore-disk"), MIB, rig.SAMPUL_KEY_USER) as disk:
+        subprocess.run(["cp", "-a", store["dir"] + "/.", disk.path],
+                       check=True)
+        site.write_conf(keystore={**store, "dir": disk.path})
+        before = tree(disk.path)
+        filler = disk.fill()
+        refused = [site.ctl(*command, check=False).returncode,
+                   site.ctl("rekey", "--offline", check=False).returncode]
+        equal(0 in refused, False, "exit statuses %s" % refused)
+        os.unlink(filler)
+        # a folder that is empty is no entry
+        equal(tree(disk.path), before, "files")
+        with base.Daemon(site):
+            base.signs(site, BUDI)
+            base.signs(site, SITI)
+        site.ctl(*command)
+        site.ctl("rekey", "--offline")
+        with base.Daemon(site):
+            base.signs(site, BUDI)
+            base.signs(site, SITI)
+    rig.write(store["passphrase_file"], secret, mode=0o600)
+    figure("keystore full", "an import and a rekey gave up with exit status "
+           "%d and %d; both done when there was room" % tuple(refused))
+
+
+def tree(path):
+    """{file: its octets}"""
+    found = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                found[os.path.relpath(file.name, path)] = file.read()
+    found.pop("penuh", None)
+    return found
 
 
 @test
