@@ -8,6 +8,7 @@
  * doubled, and CR or LF in it is refused (MTA-14).
  */
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,7 @@ struct body {
 	SMFICTX			*ctx;
 	struct smime_error	*err;
 	size_t			 len;
+	size_t			 touched;	/* of buf, so far */
 	bool			 sent;
 	unsigned char		 buf[MILTER_CHUNK_SIZE];
 };
@@ -147,6 +149,8 @@ body_write(void *arg, const unsigned char *buf, size_t len)
 			n = len;
 		memcpy(body->buf + body->len, buf, n);
 		body->len += n;
+		if (body->len > body->touched)
+			body->touched = body->len;
 		buf += n;
 		len -= n;
 		if (body->len == sizeof(body->buf) && body_flush(body) == -1)
@@ -165,7 +169,7 @@ edit_body(SMFICTX *ctx, struct composed *composed, struct smime_error *err)
 		return smime_error_set(err, "replacing the body");
 	body->ctx = ctx;
 	body->err = err;
-	body->len = 0;
+	body->len = body->touched = 0;
 	body->sent = false;
 	if (composed_write(composed, body_write, body, err) == -1)
 		goto out;
@@ -176,7 +180,7 @@ edit_body(SMFICTX *ctx, struct composed *composed, struct smime_error *err)
 out:
 	if (rc == -1)
 		(void)smime_error_setx(err, "the new body was not written");
-	wipe_free(body, sizeof(*body));
+	wipe_free(body, offsetof(struct body, buf) + body->touched);
 	return rc;
 }
 
