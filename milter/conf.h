@@ -139,7 +139,6 @@ int	 settings_read_root(struct conf_reader *reader, config_setting_t *root);
 void	 setting_print(FILE *stream, const struct setting *setting,
 	    const void *base, const char *indent);
 void	 conf_print_string(FILE *stream, const char *text);
-void	 conf_print_strings(FILE *stream, const struct string_list *list);
 /* All of conf_settings. */
 void	 settings_print(FILE *stream, const struct conf *conf, bool internal);
 
@@ -151,10 +150,8 @@ void	 conf_free_origins(struct conf *conf);
 /* Checks of values: lower case, canonical, or refused with a remedy. */
 int	 conf_check_domain(struct conf_reader *reader, config_setting_t *at,
 	    char **value);
-int	 conf_check_sender(struct conf_reader *reader, config_setting_t *at,
-	    char **value);	/* address or "@domain" */
 int	 conf_check_pattern(struct conf_reader *reader, config_setting_t *at,
-	    char **value);	/* likewise, ".domain" or "*" */
+	    char **value);	/* address, "@domain", ".domain" or "*" */
 
 /* --------------------------------------------------------- confrules.c --- */
 

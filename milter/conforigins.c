@@ -67,8 +67,9 @@ conf_check_domain(struct conf_reader *reader, config_setting_t *at,
 	return 0;
 }
 
-int
-conf_check_sender(struct conf_reader *reader, config_setting_t *at,
+/* An address, or "@domain". */
+static int
+check_sender(struct conf_reader *reader, config_setting_t *at,
     char **value)
 {
 	char address[ADDRESS_MAX + 1];
@@ -103,7 +104,7 @@ conf_check_pattern(struct conf_reader *reader, config_setting_t *at,
 		return conf_fail(reader, at, "\"%s\": write an address, "
 		    "\"@domain\", \".domain\" (it and all below) or \"*\"",
 		    *value);
-	return conf_check_sender(reader, at, value);
+	return check_sender(reader, at, value);
 }
 
 /* ------------------------------------------------------------- networks --- */
@@ -244,7 +245,7 @@ static const struct setting origin_settings[] = {
 { "", "daemons", SETTING_STRINGS, AT(daemons), NULL, 0, 0,
     NULL, NULL, NULL, NULL, false, false },
 { "", "from", SETTING_STRINGS, AT(from), NULL, 0, 0,
-    NULL, conf_check_sender, NULL, NULL, false, false },
+    NULL, check_sender, NULL, NULL, false, false },
 { NULL, NULL, SETTING_STRING, 0, NULL, 0, 0,
     NULL, NULL, NULL, NULL, false, false }
 };

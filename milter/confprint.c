@@ -20,8 +20,8 @@ conf_print_string(FILE *stream, const char *text)
 	fputc('"', stream);
 }
 
-void
-conf_print_strings(FILE *stream, const struct string_list *list)
+static void
+print_strings(FILE *stream, const struct string_list *list)
 {
 	size_t i;
 
@@ -100,7 +100,7 @@ setting_print(FILE *stream, const struct setting *setting, const void *base,
 		print_words(stream, setting->words, *(const unsigned *)at);
 		break;
 	case SETTING_STRINGS:
-		conf_print_strings(stream, at);
+		print_strings(stream, at);
 		break;
 	case SETTING_SPECIAL:
 		setting->print(stream, base);

@@ -109,8 +109,6 @@ int	 harvest_read(const struct conf *conf, const char *address,
 int	 harvest_find(void *arg, const struct conf *conf,
 	    const char *address, struct candidates *out,
 	    struct smime_error *err);
-/* Whether something is kept of this From address at all. */
-bool	 harvest_is_wanted(const struct conf *conf, const char *address);
 /*
  * After a verdict: keeps what it said of its sender, or not. What goes wrong
  * is logged; it does not concern the message.

@@ -301,8 +301,9 @@ out:
 	return rc;
 }
 
-bool
-harvest_is_wanted(const struct conf *conf, const char *address)
+/* Whether something is kept of this From address at all. */
+static bool
+is_wanted(const struct conf *conf, const char *address)
 {
 	return conf->harvest_dir[0] != '\0' && address[0] != '\0' &&
 	    conf->mode == MODE_ENFORCE && !conf_is_ours(conf, address) &&
@@ -321,7 +322,7 @@ harvest_keep(const struct conf *conf, const char *queue_id,
 	if (verdict->word != VERDICT_PASS || said->cert == NULL ||
 	    verdict->signing_time == 0 ||
 	    verdict->signing_time > now + CLOCK_SKEW ||
-	    !harvest_is_wanted(conf, verdict->from))
+	    !is_wanted(conf, verdict->from))
 		return;
 	pthread_mutex_lock(&lock);
 	rc = keep(conf, queue_id, verdict->from, said, verdict->signing_time,

@@ -60,9 +60,12 @@ field_claims(const struct conf *conf, const struct header_field *field)
 	return false;
 }
 
-bool
-incoming_claims_ours(const struct conf *conf,
-    const struct header_list *header)
+/*
+ * Whether any From field shows an address in one of our domains, whatever else
+ * it shows, where address_from may have found several or none.
+ */
+static bool
+claims_ours(const struct conf *conf, const struct header_list *header)
 {
 	size_t i;
 
@@ -199,7 +202,7 @@ incoming_decide(const struct conf *conf, const struct facts *facts,
 			out->action = out->rule->action;
 			break;
 		}
-	if (outside && !passed && incoming_claims_ours(conf, facts->header))
+	if (outside && !passed && claims_ours(conf, facts->header))
 		decide_spoof(conf, verdict, out);
 }
 

@@ -69,11 +69,6 @@ int	 pins_parse(const char *file, const char *text, size_t len,
 /* The pins that conf names, likewise; none where it names no file. */
 int	 pins_read(const struct conf *conf, struct pin **out, size_t *count,
 	    struct smime_error *err);
-/*
- * What tells one state of all those files from another: a text. *newest is the
- * latest change among them. Freed with free; NULL without memory.
- */
-char	*trust_stamp(const struct conf *conf, time_t *newest);
 
 struct truststore;
 
@@ -109,12 +104,6 @@ struct reception {
 const char *incoming_action_word(enum incoming_action action);
 /* Word for the log; NULL for none. */
 const char *incident_word(enum incident incident);
-/*
- * Whether any From field shows an address in one of our domains, whatever else
- * it shows, where address_from may have found several or none.
- */
-bool	 incoming_claims_ours(const struct conf *conf,
-	    const struct header_list *header);
 /* A pure function. outside: the message did not come from this host. */
 void	 incoming_decide(const struct conf *conf, const struct facts *facts,
 	    const struct verdict *verdict, bool outside,

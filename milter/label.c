@@ -51,8 +51,9 @@ is_tag(const char *text, const char *tag, int before)
 	    !(is_word(last) && is_word((unsigned char)text[len]));
 }
 
-bool
-label_has_tag(const char *text, const char *tag)
+/* Whether perceived text holds the tag. */
+static bool
+has_tag(const char *text, const char *tag)
 {
 	const char *p;
 
@@ -92,8 +93,8 @@ same_words(const char *text, size_t len, const char *label)
 }
 
 /* value = label / label "(" label ")" */
-bool
-label_is_value(const char *text, const char *label)
+static bool
+is_value(const char *text, const char *label)
 {
 	size_t len = strlen(text);
 	const char *open;
@@ -150,10 +151,10 @@ label_find(const struct conf *conf, const struct header_list *header)
 		field = &header->fields[i];
 		if (conf->subject_tags.count > 0 && header_is(field, "Subject"))
 			found = find_in(field, &conf->subject_tags,
-			    label_has_tag, &failed);
+			    has_tag, &failed);
 		if (found == NULL && !failed && conf->labels.count > 0 &&
 		    is_label_field(conf, field))
-			found = find_in(field, &conf->labels, label_is_value,
+			found = find_in(field, &conf->labels, is_value,
 			    &failed);
 	}
 	/* without memory the doubt goes to the side that encrypts */

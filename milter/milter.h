@@ -459,9 +459,6 @@ enum answer preset_matches(enum preset preset, const struct facts *facts);
  */
 const char *label_find(const struct conf *conf,
 	    const struct header_list *header);
-/* Whether perceived text is the label, or holds the tag. */
-bool	 label_is_value(const char *text, const char *label);
-bool	 label_has_tag(const char *text, const char *tag);
 /*
  * Takes the tag out of the only Subject where it stands as it is, not in an
  * encoded word. Whether anything was changed.
@@ -881,9 +878,6 @@ void	 outcome_from_plan(const struct plan *plan, struct outcome *out);
  * policy_cannot_sign), detail says why. */
 void	 outcome_cannot_sign(const struct plan *plan, enum plan_why why,
 	    const char *detail, struct outcome *out);
-/* The same for one whose key is locked (policy_key_locked). */
-void	 outcome_key_locked(const struct plan *plan, const char *detail,
-	    struct outcome *out);
 /* A fault of ours: PLAN_TEMPFAIL, whatever the rule says. */
 void	 outcome_fault(const char *detail, struct outcome *out);
 

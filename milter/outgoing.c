@@ -106,8 +106,9 @@ outcome_cannot_sign(const struct plan *plan, enum plan_why why,
 	set_detail(out, detail);
 }
 
-void
-outcome_key_locked(const struct plan *plan, const char *detail,
+/* One whose key is locked: the rule decides (policy_key_locked). */
+static void
+key_locked(const struct plan *plan, const char *detail,
     struct outcome *out)
 {
 	outcome_clear(out);
@@ -246,7 +247,7 @@ judge(struct work *work)
 		    answer->reason, work->out);
 		return -1;
 	case KEY_LOCKED:
-		outcome_key_locked(work->plan, answer->reason, work->out);
+		key_locked(work->plan, answer->reason, work->out);
 		return -1;
 	case KEY_RATE_LIMITED:
 		outcome_fault(answer->reason[0] != '\0' ? answer->reason :

@@ -249,8 +249,12 @@ stamp_directory(FILE *out, const char *dir, time_t *newest)
 		free(names);
 }
 
-char *
-trust_stamp(const struct conf *conf, time_t *newest)
+/*
+ * What tells one state of all those files from another: a text. *newest is the
+ * latest change among them. Freed with free; NULL without memory.
+ */
+static char *
+stamp_files(const struct conf *conf, time_t *newest)
 {
 	char *text = NULL;
 	size_t i, len = 0;
@@ -294,7 +298,7 @@ trust_state_read(const struct conf *conf, struct smime_error *err)
 	state->generation = __atomic_add_fetch(&generations, 1,
 	    __ATOMIC_RELAXED);
 	/* before reading: what changes meanwhile shows at the next look */
-	state->stamp = trust_stamp(conf, &newest);
+	state->stamp = stamp_files(conf, &newest);
 	state->settled = newest + GRAIN_SECONDS < time(NULL);
 	state->trust = anchors_load(conf, err);
 	if (state->stamp == NULL || state->trust == NULL) {
@@ -400,7 +404,7 @@ look(const struct trust_state *old, const struct conf *conf)
 	char *stamp;
 	bool same;
 
-	stamp = trust_stamp(conf, &newest);
+	stamp = stamp_files(conf, &newest);
 	same = old != NULL && stamp != NULL &&
 	    strcmp(stamp, old->stamp) == 0 && (old->settled ||
 	    newest + GRAIN_SECONDS >= time(NULL));

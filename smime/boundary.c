@@ -21,15 +21,9 @@ boundary_choose(struct boundary *boundary, struct smime_error *err)
 	memcpy(boundary->text, "=_", 3);
 	for (i = 0; i < sizeof(random); i++)
 		snprintf(boundary->text + 2 + 2 * i, 3, "%02x", random[i]);
-	boundary_restart(boundary);
-	return 0;
-}
-
-void
-boundary_restart(struct boundary *boundary)
-{
 	boundary->held_len = 0;
 	boundary->found = false;
+	return 0;
 }
 
 static bool

@@ -511,8 +511,6 @@ struct boundary {
 
 /* A new one, not found yet. -1: there is no randomness. */
 int	 boundary_choose(struct boundary *boundary, struct smime_error *err);
-/* The search begins with the next piece. */
-void	 boundary_restart(struct boundary *boundary);
 void	 boundary_search(struct boundary *boundary, const unsigned char *buf,
 	    size_t len);
 

@@ -140,12 +140,6 @@ void	 layer_fault(struct layer *layer, enum verify_reason reason);
 
 /* ------------------------------------------------------- verify_kind.c --- */
 
-/*
- * The value of one parameter. Returns how often it is there; not 1 for one in
- * a form of RFC 2231, or too long.
- */
-size_t	 kind_parameter(const struct header_field *field, const char *name,
-	    char *out, size_t size);
 /* What an entity is, by its header; *fault only when it is not GOOD. */
 enum layer_kind kind_of(const struct header_list *header,
 	    enum verify_reason *fault);

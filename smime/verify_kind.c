@@ -9,7 +9,11 @@
 
 #include "verify.h"
 
-size_t
+/*
+ * The value of one parameter. Returns how often it is there; not 1 for one in
+ * a form of RFC 2231, or too long.
+ */
+static size_t
 kind_parameter(const struct header_field *field, const char *name, char *out,
     size_t size)
 {

@@ -89,8 +89,6 @@ void	 phrases_clear(struct phrases *phrases);
 
 /* ------------------------------------------------------------ record.c --- */
 
-/* The account that runs this, for records: "root", or "root(budi)" by sudo. */
-void	 record_who(char *out, size_t size);
 /*
  * A line of the audit trail, by whoever runs this. Fails with the sentence
  * when it is not written.

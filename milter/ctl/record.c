@@ -9,9 +9,12 @@
 
 #include "custody.h"
 
-/* SUDO_USER is believed of root alone, who could write anything anyway. */
-void
-record_who(char *out, size_t size)
+/*
+ * The account that runs this, for records: "root", or "root(budi)" by sudo.
+ * SUDO_USER is believed of root alone, who could write anything anyway.
+ */
+static void
+name_account(char *out, size_t size)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
@@ -39,7 +42,7 @@ record(struct ctl *ctl, const char *event, const char *address,
 	char who[128];
 	int rc;
 
-	record_who(who, sizeof(who));
+	name_account(who, sizeof(who));
 	line.by = who;
 	if (audit_open(ctl->conf, err) != 0)
 		return -1;
@@ -56,7 +59,7 @@ record_note(const char *reason, char *out, size_t size)
 {
 	char when[CTL_TIME_MAX], who[128], text[512] = "";
 
-	record_who(who, sizeof(who));
+	name_account(who, sizeof(who));
 	if (reason != NULL)
 		smime_printable(reason, strlen(reason), text, sizeof(text));
 	snprintf(out, size, "%s %s\n%s%s", ctl_time(time(NULL), when,

@@ -37,8 +37,8 @@ owners_init(struct owners *owners, const char *key_user)
 		owners->uid[owners->count++] = pw.pw_uid;
 }
 
-bool
-owners_has(const struct owners *owners, uid_t uid)
+static bool
+is_among(const struct owners *owners, uid_t uid)
 {
 	unsigned i;
 
@@ -133,7 +133,7 @@ static int
 check_owner_mode(const struct stat *st, const char *shown,
     const struct owners *owners, mode_t forbidden, struct smime_error *err)
 {
-	if (!owners_has(owners, st->st_uid))
+	if (!is_among(owners, st->st_uid))
 		return smime_error_setx(err, "%s belongs to user %lu; it must "
 		    "belong to root or to the key process's user", shown,
 		    (unsigned long)st->st_uid);

@@ -30,7 +30,6 @@ struct owners {
 };
 
 void	 owners_init(struct owners *owners, const char *key_user);
-bool	 owners_has(const struct owners *owners, uid_t uid);
 
 /*
  * What tells one state of a file from another. A file that was renamed over
