@@ -264,6 +264,9 @@ struct scan {
 	bool		 ambiguous;	/* readers may see other boundaries */
 	bool		 has_calendar;
 
+	/* Set after scan_begin: for the structure alone, without findings. */
+	bool		 again;
+
 	/* The rest is scan.c's own. */
 	const struct canon_settings *settings;
 	const struct scan_ops	*ops;

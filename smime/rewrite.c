@@ -347,6 +347,7 @@ run(struct rewrite *rw, const struct canon_settings *settings,
 
 	if (scan_begin(&rw->scan, settings, header, &ops, rw, err) == -1)
 		return -1;
+	rw->scan.again = true;
 	if (rw->scan.state == SCAN_BODY &&
 	    begin_body(rw, &rw->scan.part) == -1)
 		return -1;

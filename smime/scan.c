@@ -69,16 +69,31 @@ note(struct scan *scan, unsigned defects)
 		scan->outside |= defects;
 }
 
+static int
+hand_on(struct scan *scan, const unsigned char *p, size_t len)
+{
+	bool crlf;
+
+	if (scan->state != SCAN_BODY)
+		return emit(scan, p, len);
+	if (scan->held_crlf && emit(scan, "\r\n", 2) == -1)
+		return -1;
+	crlf = !scan->mid_line;
+	scan->held_crlf = crlf;
+	return emit(scan, p, crlf ? len - 2 : len);
+}
+
 /* Whole lines, or a piece of one, that are no boundary lines. */
 static int
 stretch(struct scan *scan, const unsigned char *p, size_t len, size_t crlfs,
     unsigned defects)
 {
 	struct octets count;
-	bool crlf;
 
 	if (len == 0)
 		return 0;
+	if (scan->again)
+		return hand_on(scan, p, len);
 	octets_count(p, len, &count);
 	if (count.high > 0)
 		defects |= DEFECT_HIGH;
@@ -89,15 +104,11 @@ stretch(struct scan *scan, const unsigned char *p, size_t len, size_t crlfs,
 		look_behind_cr(scan, p, len);
 	}
 	note(scan, defects);
-	if (scan->state != SCAN_BODY)
-		return emit(scan, p, len);
-	scan->part.octets += len;
-	scan->part.high += count.high;
-	if (scan->held_crlf && emit(scan, "\r\n", 2) == -1)
-		return -1;
-	crlf = !scan->mid_line;
-	scan->held_crlf = crlf;
-	return emit(scan, p, crlf ? len - 2 : len);
+	if (scan->state == SCAN_BODY) {
+		scan->part.octets += len;
+		scan->part.high += count.high;
+	}
+	return hand_on(scan, p, len);
 }
 
 /* A line that is whole now; line and len are what is in view of it. */
@@ -201,6 +212,23 @@ is_boundary(struct scan *scan, const unsigned char *line, size_t len,
 }
 
 /*
+ * Read again, lines need not be looked at one by one: how many octets come
+ * before the next that may be a boundary line, or before the end.
+ */
+static size_t
+lines_between(const struct scan *scan, const unsigned char *line, size_t len)
+{
+	const unsigned char *lf = NULL;
+
+	if (scan->depth > 0)
+		lf = memmem(line, len, "\n-", 2);
+	if (lf == NULL)
+		lf = memrchr(line, '\n', len);
+	return lf == NULL || lf == line || lf[-1] != '\r' ? 0 :
+	    (size_t)(lf - line) + 1;
+}
+
+/*
  * Lines of a body, a preamble or an epilogue, up to and including a boundary
  * line. last: nothing comes behind len. *used is less than len when a boundary
  * was met or the last line is not whole.
@@ -212,9 +240,15 @@ body_lines(struct scan *scan, const unsigned char *p, size_t len, bool last,
 	const unsigned char *line = p, *end = p + len, *lf;
 	size_t crlfs = 0, n = 0, index = SCAN_NO_MATCH, eol;
 	unsigned defects = 0;
-	bool close = false;
+	bool close = false, leap = scan->again;
 
 	while (line < end) {
+		if (leap && !scan->mid_line && *line != '-') {
+			n = lines_between(scan, line, (size_t)(end - line));
+			leap = n > 0;
+			line += n;
+			continue;
+		}
 		lf = memchr(line, '\n', (size_t)(end - line));
 		if (lf == NULL && !last)
 			break;

@@ -72,7 +72,9 @@ def it_has_nothing_else(site):
     status = rig.read("/proc/%d/status" % pid(site))
     contains(status, "NoNewPrivs:\t1")
     contains(status, "CapEff:\t0000000000000000")
-    contains(status, "Seccomp:\t2")
+    # A sanitizer makes calls of its own: no cage then.
+    cage = 0 if re.search("-(address|thread)", harness.BUILD) else 2
+    contains(status, "Seccomp:\t%d" % cage)
     own = pwd.getpwnam(SUBMIT_USER)
     contains(status, "Uid:" + 4 * ("\t%d" % own.pw_uid))
     contains(status, "Gid:" + 4 * ("\t%d" % own.pw_gid))

@@ -53,10 +53,10 @@ pread(int fd, void *buf, size_t len, off_t offset)
 	n = syscall(SYS_pread64, fd, buf, len, offset);
 	if (n > 0 && spoil_at >= offset && spoil_at < offset + n)
 		p[spoil_at - offset] ^= 1;
-	if (swapped && n > 40 && offset == 0) {
+	if (swapped && n > 41 && offset == 0) {
 		octet = p[0];
-		p[0] = p[40];
-		p[40] = octet;
+		p[0] = p[41];
+		p[41] = octet;
 	}
 	return n;
 }
