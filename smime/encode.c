@@ -2,6 +2,7 @@
  * encode.c - base64 (RFC 2045 6.8), and what the encoders share. The
  * quoted-printable half is in encode_qp.c.
  */
+#include <endian.h>
 #include <string.h>
 
 #include "internal.h"
@@ -88,16 +89,31 @@ break_line(struct encoder *enc)
 }
 
 static unsigned char *
-put_triples(unsigned char *out, const unsigned char *p, size_t triples)
+put_triple_at(unsigned char *out, const unsigned char *p)
 {
-	uint32_t bits;
+	uint32_t bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 
-	for (; triples > 0; triples--, p += 3, out += 4) {
-		bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-		memcpy(out, pairs[bits >> 12], 2);
-		memcpy(out + 2, pairs[bits & 4095], 2);
+	memcpy(out, pairs[bits >> 12], 2);
+	memcpy(out + 2, pairs[bits & 4095], 2);
+	return out + 4;
+}
+
+/* LINE_OCTETS: six at a time, of eight that are read, and three. */
+static unsigned char *
+put_line(unsigned char *out, const unsigned char *p)
+{
+	const unsigned char *last = p + LINE_OCTETS - 3;
+	uint64_t bits;
+
+	for (; p < last; p += 6, out += 8) {
+		memcpy(&bits, p, sizeof(bits));
+		bits = be64toh(bits) >> 16;
+		memcpy(out, pairs[bits >> 36], 2);
+		memcpy(out + 2, pairs[bits >> 24 & 4095], 2);
+		memcpy(out + 4, pairs[bits >> 12 & 4095], 2);
+		memcpy(out + 6, pairs[bits & 4095], 2);
 	}
-	return out;
+	return put_triple_at(out, p);
 }
 
 static int
@@ -106,7 +122,7 @@ put_triple(struct encoder *enc, const unsigned char *p)
 	if (room(enc, 6) == -1)
 		return -1;
 	break_line(enc);
-	put_triples(enc->out + enc->out_len, p, 1);
+	put_triple_at(enc->out + enc->out_len, p);
 	enc->out_len += 4;
 	enc->column += 4;
 	return 0;
@@ -121,8 +137,7 @@ write_base64(struct encoder *enc, const unsigned char *p, size_t len)
 			if (room(enc, LINE_CHARS + 2) == -1)
 				return -1;
 			break_line(enc);
-			put_triples(enc->out + enc->out_len, p,
-			    LINE_OCTETS / 3);
+			put_line(enc->out + enc->out_len, p);
 			enc->out_len += LINE_CHARS;
 			enc->column = LINE_CHARS;
 			p += LINE_OCTETS;
