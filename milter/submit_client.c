@@ -187,8 +187,10 @@ receive(int fd, int64_t deadline, unsigned char *buf, size_t size)
 		rc = poll(&pfd, 1, left > 0 ? (int)left : 0);
 		if (rc == 0)
 			return -1;
+		if (rc == -1 && errno == EINTR)
+			continue;
 		if (rc == -1)
-			continue;	/* EINTR */
+			return 0;
 		n = recv(fd, buf, size, MSG_DONTWAIT | MSG_TRUNC);
 		if (n >= 0)
 			return n;
