@@ -19,8 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "canon.h"
 
 #define PLANS_STEP	64
@@ -255,8 +253,8 @@ canon_free(struct canon *canon)
 	legacy_clear(&canon->legacy);
 	free(canon->plans);
 	wipe_free(canon->header, canon->header_len);
-	OPENSSL_cleanse(&canon->scan, sizeof(canon->scan));
-	free(canon);
+	/* scanner, checksum and boundary each hold some of the body */
+	wipe_free(canon, sizeof(*canon));
 }
 
 uint64_t
