@@ -14,6 +14,7 @@ import encrypting
 import harness
 from harness import BUDI, SITI, contains, equal, openssl
 import rig
+import sink
 
 HAKIM = "hakim@pengadilan.example"          # a partner, RSA
 PANITERA = "panitera@pengadilan.example"    # likewise
@@ -36,7 +37,7 @@ BRANCHES = {
 }
 
 
-class Gate:
+class Gate(sink.Listener):
     """Stands before the port that copies are submitted to, and lets through,
     or not: "open", "closed", "refuse", "later", "silent". After so many
     messages (passes) it turns from open to silent."""
@@ -47,25 +48,7 @@ class Gate:
         self.passes = None
         self.waiting = threading.Semaphore(0)   # silent connections
         self.hung_up = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def stop(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-
-    def _serve(self):
-        while True:
-            try:
-                conn, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._session, args=(conn,),
-                             daemon=True).start()
+        super().__init__()
 
     def _session(self, conn):
         with conn:

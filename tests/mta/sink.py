@@ -14,18 +14,10 @@ Delivered = collections.namedtuple(
     "Delivered", "sender recipients options data")
 
 
-class Sink:
-    """Listens until stop(). With eightbit and utf8 it offers 8BITMIME and
-    SMTPUTF8; without them the MTA has to cope."""
+class Listener:
+    """Serves each connection to a port of 127.0.0.1 until stop()."""
 
-    def __init__(self, eightbit=True, utf8=True):
-        self.extensions = ["PIPELINING", "SIZE 0"]
-        if eightbit:
-            self.extensions.append("8BITMIME")
-        if utf8:
-            self.extensions.append("SMTPUTF8")
-        self.messages = []
-        self.arrived = threading.Condition()
+    def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -45,6 +37,24 @@ class Sink:
                 return
             threading.Thread(target=self._session, args=(conn,),
                              daemon=True).start()
+
+    def _session(self, conn):
+        raise NotImplementedError
+
+
+class Sink(Listener):
+    """Listens until stop(). With eightbit and utf8 it offers 8BITMIME and
+    SMTPUTF8; without them the MTA has to cope."""
+
+    def __init__(self, eightbit=True, utf8=True):
+        self.extensions = ["PIPELINING", "SIZE 0"]
+        if eightbit:
+            self.extensions.append("8BITMIME")
+        if utf8:
+            self.extensions.append("SMTPUTF8")
+        self.messages = []
+        self.arrived = threading.Condition()
+        super().__init__()
 
     def _session(self, conn):
         with conn, conn.makefile("rb") as lines:
