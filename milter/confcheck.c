@@ -36,37 +36,54 @@ finding(struct checker *checker, bool is_error, const char *fmt, ...)
 
 /* ----------------------------------------------------- users and files --- */
 
-static void
-check_user(struct checker *checker, const char *setting, const char *user)
+size_t
+conf_users(const struct conf *conf, struct conf_user out[CONF_USERS])
 {
-	struct passwd *pw;
+	size_t count = 0;
 
-	if (user[0] == '\0') {
-		finding(checker, true, "%s: is empty, and this would go on "
-		    "running as root; name an unprivileged user", setting);
-		return;
-	}
-	pw = getpwnam(user);
-	if (pw == NULL)
-		finding(checker, true, "%s: there is no user \"%s\"; create "
-		    "it (useradd --system %s) or name another", setting, user,
-		    user);
-	else if (pw->pw_uid == 0)
-		finding(checker, true, "%s: \"%s\" is root", setting, user);
+	out[count++] = (struct conf_user){ "user", conf->user };
+	out[count++] = (struct conf_user){ "key_user", conf->key_user };
+	if (conf->token_module[0] != '\0')
+		out[count++] = (struct conf_user){ "token_user",
+		    conf->token_user };
+	if (conf->submit_server[0] != '\0')
+		out[count++] = (struct conf_user){ "submit.user",
+		    conf->submit_user };
+	return count;
 }
 
+int
+conf_check_user(const char *name, struct smime_error *err)
+{
+	const struct passwd *pw;
+
+	if (name[0] == '\0')
+		return smime_error_setx(err, "is empty, and its process would "
+		    "stay root; name an unprivileged user");
+	if ((pw = getpwnam(name)) == NULL)
+		return smime_error_setx(err, "there is no user \"%s\"; make "
+		    "it (useradd --system %s) or name another", name, name);
+	if (pw->pw_uid == 0)
+		return smime_error_setx(err, "\"%s\" is root; name an "
+		    "unprivileged user", name);
+	return 0;
+}
+
+/* Whoever does not start as root changes to no other user. */
 static void
 check_users(struct checker *checker)
 {
 	const struct conf *conf = checker->conf;
+	struct conf_user users[CONF_USERS];
+	size_t i, count;
 
-	if (geteuid() == 0) {
-		check_user(checker, "user", conf->user);
-		check_user(checker, "key_user", conf->key_user);
-		if (conf->token_module[0] != '\0')
-			check_user(checker, "token_user", conf->token_user);
-		if (conf->submit_server[0] != '\0')
-			check_user(checker, "submit.user", conf->submit_user);
+	count = geteuid() == 0 ? conf_users(conf, users) : 0;
+	for (i = 0; i < count; i++) {
+		struct smime_error why = { "" };
+
+		if (conf_check_user(users[i].name, &why) == -1)
+			finding(checker, true, "%s: %s", users[i].setting,
+			    why.text);
 	}
 	if (conf->socket_group[0] != '\0' &&
 	    getgrnam(conf->socket_group) == NULL)

@@ -26,39 +26,24 @@ is_set(const char *text)
 	return text != NULL && text[0] != '\0';
 }
 
-static void
-check_user(struct check_report *report, const char *setting, const char *name)
-{
-	if (geteuid() != 0)
-		return;
-	if (!is_set(name))
-		check_say(report, LEVEL_ERROR, setting, "is empty: the process "
-		    "would stay root; name a user, and make it with: adduser "
-		    "--system --group --no-create-home --home /nonexistent");
-	else if (getpwnam(name) == NULL)
-		check_say(report, LEVEL_ERROR, setting, "there is no user %s; "
-		    "make it with: adduser --system --group --no-create-home "
-		    "--home /nonexistent %s", name, name);
-	else
-		check_say(report, LEVEL_OK, setting, "%s", name);
-}
-
 void
 check_users(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
+	struct conf_user users[CONF_USERS];
+	size_t i, count;
 
-	check_user(report, "user", conf->user);
-	check_user(report, "key_user", conf->key_user);
-	if (is_set(conf->token_module))
-		check_user(report, "token_user", conf->token_user);
-	if (is_set(conf->submit_server))
-		check_user(report, "submit.user", conf->submit_user);
-	if (is_set(conf->user) && is_set(conf->key_user) &&
-	    strcmp(conf->user, conf->key_user) == 0)
-		check_say(report, LEVEL_WARNING, "key_user", "is the same as "
-		    "user: whoever breaks into the mail process can then read "
-		    "the keys");
+	count = geteuid() == 0 ? conf_users(conf, users) : 0;
+	for (i = 0; i < count; i++) {
+		struct smime_error why = { "" };
+
+		if (conf_check_user(users[i].name, &why) == -1)
+			check_say(report, LEVEL_ERROR, users[i].setting, "%s",
+			    why.text);
+		else
+			check_say(report, LEVEL_OK, users[i].setting, "%s",
+			    users[i].name);
+	}
 	if (is_set(conf->socket_group) && getgrnam(conf->socket_group) == NULL)
 		check_say(report, LEVEL_ERROR, "socket_group", "there is no "
 		    "group %s", conf->socket_group);

@@ -475,16 +475,29 @@ if [ "$(id -u)" -eq 0 ]; then
 	expect 0 "check for two users" run check
 	sed -i 's/user = "daemon"; key_user = "bin"/user = ""; key_user = ""/' \
 	    "$tmp/sampul.conf"
+	cat >>"$tmp/sampul.conf" <<-END
+	submit = { server = "127.0.0.1:1"; user = ""; };
+	END
+	sed -i 's|^keystore = {|&  token_module = "/no.so";|; 1i\
+	    token_user = "root";' "$tmp/sampul.conf"
 	expect 78 "check: staying root" run check
-	says "the mail process" '^error    user: is empty: .*stay root'
-	says "the key process" '^error    key_user: is empty: .*stay root'
+	for setting in user key_user submit.user; do
+		says "$setting" "^error    $setting: is empty, .*stay root"
+	done
+	says "token_user" '^error    token_user: "root" is root'
+	sed -n 's/^error *\([a-z_.]*user: \)/\1/p' "$tmp/out" >"$tmp/check"
+	expect 78 "-n: staying root" "${ctl%ctl}-milter" -n \
+	    -c "$tmp/sampul.conf"
+	sed -n 's/.*sampul.conf: \([a-z_.]*user: \)/\1/p' "$tmp/err" |
+	    cmp - "$tmp/check"
+	result $? "both say the same"
 	conf
 	chmod 700 "$tmp"
 	expect 78 "check: the way there is closed" run check
 	says "names who and what" 'keystore cannot be read by bin'
 	sed -i 's/"bin"/"no-such-user"/' "$tmp/sampul.conf"
 	expect 78 "check: no such user" run check
-	says "with the remedy" 'no user no-such-user.*adduser'
+	says "with the remedy" 'no user "no-such-user"; make it .useradd'
 	expect 78 "init: no such user" run init
 else
 	n=$((n + 1))
