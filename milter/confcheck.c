@@ -18,6 +18,7 @@
 
 #include "conf.h"
 #include "incoming.h"
+#include "submit.h"
 
 void
 finding(struct checker *checker, bool is_error, const char *fmt, ...)
@@ -67,6 +68,20 @@ conf_check_user(const char *name, struct smime_error *err)
 		return smime_error_setx(err, "\"%s\" is root; name an "
 		    "unprivileged user", name);
 	return 0;
+}
+
+/* A user that there is not was told of already. */
+static void
+check_submit(struct checker *checker)
+{
+	const struct conf *conf = checker->conf;
+	struct smime_error why = { "" };
+
+	if (conf->submit_server[0] == '\0' || (geteuid() == 0 &&
+	    conf_check_user(conf->submit_user, NULL) == -1))
+		return;
+	if (submit_try(conf, &why) == -1)
+		finding(checker, true, "submit.server: %s", why.text);
 }
 
 /* Whoever does not start as root changes to no other user. */
@@ -426,6 +441,7 @@ conf_check(const struct conf *conf, void (*report)(void *arg, bool is_error,
 	check_audit(&checker);
 	if (conf->pid_file[0] != '\0')
 		check_parent(&checker, false, "pid_file", conf->pid_file);
+	check_submit(&checker);
 	check_encryption(&checker);
 	check_harvest(&checker);
 	conf_check_meaning(conf, report, arg);

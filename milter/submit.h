@@ -5,6 +5,7 @@
  *	submit_wire.c	what the mail and the submit process say to each other
  *	submit_client.c	the mail process's side
  *	submitd.c	the submit process
+ *	submit_try.c	whether one could be started
  *	submit_smtp.c	SMTP, by libcurl
  */
 #ifndef SAMPUL_SUBMIT_H
@@ -119,6 +120,14 @@ struct smtp *smtp_send(const char *server, const char *helo,
 	    const struct submission *submission, int asker,
 	    unsigned limit, struct submit_answer *answer);
 void	 smtp_close(struct smtp *smtp);		/* takes NULL */
+
+/* -------------------------------------------------------- submit_try.c --- */
+
+/*
+ * Whether the submit process of this configuration would find libcurl; -1 with
+ * what to install. The caller stays without it: a child is made for this.
+ */
+int	 submit_try(const struct conf *conf, struct smime_error *err);
 
 /* -------------------------------------------------------------- mark.c --- */
 

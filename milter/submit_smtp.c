@@ -28,6 +28,7 @@
 #include <curl/curl.h>
 
 #define LIBRARY		"libcurl.so.4"	/* since 2006 */
+#define PACKAGE		"libcurl4"	/* Debian's */
 #define GOODBYE_MS	1000
 
 static struct {
@@ -69,7 +70,8 @@ find(void *library, const char *name, void *out, struct smime_error *err)
 	void *found = dlsym(library, name);
 
 	if (found == NULL)
-		return smime_error_setx(err, "%s has no %s", LIBRARY, name);
+		return smime_error_setx(err, "%s has no %s; install a newer "
+		    "%s", LIBRARY, name, PACKAGE);
 	memcpy(out, &found, sizeof(found));
 	return 0;
 }
@@ -80,8 +82,8 @@ smtp_load(struct smime_error *err)
 	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
 	if (library == NULL)
-		return smime_error_setx(err, "libcurl cannot be loaded: %s",
-		    dlerror());
+		return smime_error_setx(err, "libcurl cannot be loaded: %s; "
+		    "install %s", dlerror(), PACKAGE);
 	if (find(library, "curl_global_init", &curl.global_init, err) == -1 ||
 	    find(library, "curl_easy_init", &curl.init, err) == -1 ||
 	    find(library, "curl_easy_setopt", &curl.setopt, err) == -1 ||
@@ -389,7 +391,8 @@ smtp_is_built(void)
 int
 smtp_load(struct smime_error *err)
 {
-	return smime_error_setx(err, "this build knows no libcurl");
+	return smime_error_setx(err, "this build knows no libcurl; build "
+	    "it again with libcurl4-openssl-dev");
 }
 
 struct smtp *

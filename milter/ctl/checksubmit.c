@@ -85,8 +85,10 @@ check_submit(struct check_report *report)
 
 	if (conf->submit_server[0] == '\0')
 		return;
-	if (smtp_load(&err) == -1)
-		check_say(report, LEVEL_ERROR, "submit.server", "%s; install "
-		    "libcurl4", err.text);
+	/* a user that there is not was told of already */
+	if ((geteuid() != 0 || conf_check_user(conf->submit_user, NULL) ==
+	    0) && submit_try(conf, &err) == -1)
+		check_say(report, LEVEL_ERROR, "submit.server", "%s",
+		    err.text);
 	check_server(report, conf->submit_server);
 }

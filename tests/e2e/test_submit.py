@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """The submit process comes and goes with submit.server, is alone with what it
-may do, and is there again after it was killed."""
+may do, and is there again after it was killed. Without libcurl nothing of a
+reload is taken, and what was there goes on."""
 import os
 import pwd
 import re
 import signal
+import subprocess
 
 import harness
 from harness import BUDI, contains, equal, test
@@ -24,6 +26,9 @@ def setup(site):
     site.init()
     site.enrol(BUDI, "p256")
     site.sinks = [site.add(sink.Sink()), site.add(sink.Sink())]
+    # The loader looks here first, for as long as Sampul runs.
+    os.mkdir(site.path("lib"))
+    os.environ["LD_LIBRARY_PATH"] = site.path("lib")
     site.start()
 
 
@@ -48,11 +53,42 @@ def pid(site):
     return site.children().get(SUBMIT_USER)
 
 
+def break_libcurl(site):
+    rig.write(site.path("lib", "libcurl.so.4"), "")
+
+
+def mend_libcurl(site):
+    os.remove(site.path("lib", "libcurl.so.4"))
+
+
+MISSING = r"libcurl cannot be loaded: .*libcurl\.so\.4: .*; install libcurl4"
+
+
 @test
 def none_without_a_server(site):
     equal(sorted(site.children()), sorted([rig.SAMPUL_USER,
                                            rig.SAMPUL_KEY_USER]), "users")
     signs(site)
+
+
+@test
+def a_reload_without_libcurl_changes_nothing(site):
+    before = site.children()
+    at = len(site.logged())
+    break_libcurl(site)
+    use_server(site, address(site), "submit.server: " + MISSING)
+    site.process.wait_for("the end of the reload", lambda: re.search(
+        "reload failed, generation 1 stays", site.logged()[at:]))
+    equal(site.children(), before, "children")
+    signs(site)
+    for program in ("sampul-milter", "-n"), ("sampulctl", "check"):
+        result = subprocess.run(
+            [os.path.join(harness.BUILD, program[0]), "-c", site.conf_file,
+             program[1]], capture_output=True, check=False, timeout=60)
+        equal(result.returncode, 78, program[0])
+        equal(bool(re.search("submit.server: " + MISSING, (
+            result.stdout + result.stderr).decode())), True, program[0])
+    mend_libcurl(site)
 
 
 @test
@@ -139,6 +175,36 @@ def killed_it_is_there_again(site):
               "processes that stayed")
         equal(SUBMIT_USER in site.children(), True, "the submit process")
         signs(site)
+
+
+@test
+def killed_it_waits_for_libcurl(site):
+    """No mail in the meantime, and the log says why."""
+    at = len(site.logged())
+    break_libcurl(site)
+    os.kill(pid(site), signal.SIGKILL)
+    site.process.wait_for("why it does not start", lambda: re.search(
+        "the submit process cannot start: " + MISSING, site.logged()[at:]))
+    equal("serving" in site.logged()[at:], False, "serving")
+    mend_libcurl(site)
+    site.process.wait_for("the new processes", lambda: re.search(
+        r"\bserving milter\.socket", site.logged()[at:]))
+    equal(SUBMIT_USER in site.children(), True, "the submit process")
+    signs(site)
+
+
+@test
+def with_it_a_reload_without_libcurl_changes_nothing(site):
+    """Even one that would take new processes."""
+    before = site.children()
+    break_libcurl(site)
+    use_server(site, address(site), "reload failed")
+    equal(site.children(), before, "children")
+    signs(site)
+    mend_libcurl(site)
+    use_server(site, address(site))
+    equal(set(before.values()) & set(site.children().values()), set(),
+          "processes that stayed")
 
 
 @test
