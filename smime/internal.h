@@ -445,6 +445,8 @@ struct octets {
 
 /* Counts the octets that need attention. */
 void	 octets_count(const unsigned char *p, size_t len, struct octets *out);
+/* The first '-' with CRLF in front of it, or NULL. */
+const unsigned char *octets_find_dash(const unsigned char *p, size_t len);
 
 /* ------------------------------------------------------------ encode.c --- */
 

@@ -1,7 +1,7 @@
 /*
- * octets.c - counting octets fast. Every octet of every message comes through
- * here, so it goes sixteen at a time, in a form that gcc and clang turn into
- * whatever vector instructions the machine has.
+ * octets.c - counting and finding octets fast. Every octet of every message
+ * comes through here, so it goes sixteen at a time, in a form that gcc and clang
+ * turn into whatever vector instructions the machine has.
  */
 #include <string.h>
 
@@ -9,6 +9,7 @@
 
 #define LANES	16
 #define ROUNDS	255	/* what one octet can count to */
+#define BLOCK	64	/* octets that are searched at once */
 
 typedef unsigned char vector __attribute__((vector_size(LANES)));
 
@@ -59,4 +60,41 @@ octets_count(const unsigned char *p, size_t len, struct octets *out)
 		out->cr += *p == '\r';
 		out->nul += *p == '\0';
 	}
+}
+
+/* Whether one of BLOCK octets is LF with '-' behind it; reads one more. */
+static bool
+block_has_dash(const unsigned char *p)
+{
+	vector any = { 0 }, first, second;
+	uint64_t halves[2];
+	size_t i;
+
+	for (i = 0; i < BLOCK; i += LANES) {
+		memcpy(&first, p + i, LANES);
+		memcpy(&second, p + i + 1, LANES);
+		any |= (vector)(first == '\n') & (vector)(second == '-');
+	}
+	memcpy(halves, &any, sizeof(halves));
+	return (halves[0] | halves[1]) != 0;
+}
+
+/* memmem() goes octet by octet after so short a needle. */
+const unsigned char *
+octets_find_dash(const unsigned char *p, size_t len)
+{
+	const unsigned char *end = p + len, *begin = p, *stop;
+
+	while (end - p >= 2) {
+		if (end - p > BLOCK && !block_has_dash(p)) {
+			p += BLOCK;
+			continue;
+		}
+		stop = end - p > BLOCK ? p + BLOCK : end - 1;
+		for (; p < stop; p++)
+			if (p[0] == '\n' && p[1] == '-' && p > begin &&
+			    p[-1] == '\r')
+				return p + 1;
+	}
+	return NULL;
 }

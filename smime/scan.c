@@ -213,19 +213,23 @@ is_boundary(struct scan *scan, const unsigned char *line, size_t len,
 
 /*
  * Read again, lines need not be looked at one by one: how many octets come
- * before the next that may be a boundary line, or before the end.
+ * before the next that may be a boundary line, or before the last line.
  */
 static size_t
 lines_between(const struct scan *scan, const unsigned char *line, size_t len)
 {
-	const unsigned char *lf = NULL;
+	const unsigned char *p = NULL;
+	size_t n;
 
 	if (scan->depth > 0)
-		lf = memmem(line, len, "\n-", 2);
-	if (lf == NULL)
-		lf = memrchr(line, '\n', len);
-	return lf == NULL || lf == line || lf[-1] != '\r' ? 0 :
-	    (size_t)(lf - line) + 1;
+		p = octets_find_dash(line, len);
+	if (p != NULL)
+		return (size_t)(p - line);
+	for (n = len; (p = memrchr(line, '\n', n)) != NULL;
+	    n = (size_t)(p - line))
+		if (p > line && p[-1] == '\r')
+			return (size_t)(p - line) + 1;
+	return 0;
 }
 
 /*
