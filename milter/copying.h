@@ -41,6 +41,9 @@ struct sent_copies *sent_new(const char *dir);
 void	 sent_free(struct sent_copies *sent);	/* takes NULL */
 enum sent_state sent_begin(struct sent_copies *sent,
 	    const unsigned char name[SENT_NAME_LEN], time_t now);
+/* What sent_begin would return; nothing is under way by that. */
+enum sent_state sent_look(struct sent_copies *sent,
+	    const unsigned char name[SENT_NAME_LEN], time_t now);
 /* Ends what sent_begin began; taken: the recipient has it. */
 void	 sent_end(struct sent_copies *sent,
 	    const unsigned char name[SENT_NAME_LEN], bool taken, time_t now);

@@ -20,6 +20,7 @@ struct handover {
 	struct outcome		*outcome;	/* of the main copy */
 	unsigned char		 message[SENT_NAME_LEN]; /* a name for it */
 	size_t			*copy_of;	/* of each recipient */
+	size_t			 handed;	/* copies, now or before */
 	struct canon		*canon;		/* of copies in clear */
 	struct outcome		 clear;
 };
@@ -119,6 +120,42 @@ address_copy(struct handover *handover, size_t which, struct letter *letter)
 	return 0;
 }
 
+/* Whether nobody has a copy, or is about to get one, from this or before. */
+static bool
+is_untouched(struct handover *handover)
+{
+	struct message *message = &handover->session->message;
+	unsigned char name[SENT_NAME_LEN];
+	size_t i;
+
+	for (i = 0; i < message->recipient_count; i++) {
+		if (handover->copy_of[i] == 0 ||
+		    handover->copy_of[i] == COPY_NONE)
+			continue;
+		if (name_recipient(handover->message, "copy",
+		    message_raw_recipient(message, i), name,
+		    &message->err) == -1 ||
+		    sent_look(handover->session->service->sent, name,
+		    time(NULL)) != SENT_NOT_YET)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A copy that is refused for good: so is the message, for who sends it has to
+ * know, and would try in vain for days. But not when somebody has his copy
+ * already: then the sender must not be told that nothing was sent.
+ */
+static void
+refuse_for_good(struct handover *handover, enum plan_why why)
+{
+	if (handover->handed > 0 || !is_untouched(handover))
+		return;
+	handover->outcome->action = PLAN_REFUSE;
+	handover->outcome->why = why;
+}
+
 static int
 hand_copy(struct handover *handover, const char *sender, size_t which)
 {
@@ -136,7 +173,10 @@ hand_copy(struct handover *handover, const char *sender, size_t which)
 		outcome_fault(session->message.err.text, handover->outcome);
 	else if (letter.count > 0)
 		rc = letter_submit(&letter, handover->ctx, handover->outcome);
+	handover->handed += rc == 0;
 	letter_close(&letter, rc == 0);
+	if (rc == -1 && letter.final != WHY_NONE)
+		refuse_for_good(handover, letter.final);
 	return rc;
 }
 

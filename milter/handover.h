@@ -26,6 +26,7 @@ struct letter {
 	size_t		 count;
 	struct spool	*spool;
 	char		 token[MARK_LEN + 1];
+	enum plan_why	 final;		/* why it will never be taken; NONE */
 };
 
 /* With room for so many; to be closed in any case. */
@@ -40,8 +41,11 @@ int	 letter_add(struct letter *letter,
 /* Takes a token for its mark, and octets from then on. */
 int	 letter_begin(struct letter *letter);
 int	 letter_sink(void *arg, const unsigned char *buf, size_t len);
-/* -1: it was not taken, and outcome says what is answered. */
-int	 letter_submit(const struct letter *letter, SMFICTX *ctx,
+/*
+ * -1: it was not taken, and outcome says what is answered: come again. Where
+ * that would be in vain, final says so.
+ */
+int	 letter_submit(struct letter *letter, SMFICTX *ctx,
 	    struct outcome *outcome);
 /* Remembers its recipients, if it was taken. */
 void	 letter_close(struct letter *letter, bool taken);

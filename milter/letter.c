@@ -189,6 +189,33 @@ list_recipients(const struct letter *letter, char *out, size_t size)
 		snprintf(out + len, size - len, "...");
 }
 
+/*
+ * Whether it would be refused tomorrow as well: RFC 3463 has 5.1 for addresses
+ * (the sender's, 5.1.7 and 5.1.8, was good enough for the message), 5.2 for
+ * mailboxes, 5.6 for content, 5.2.3 and 5.3.4 for the size; RFC 1870 has 552
+ * for that. A port that refuses for any other reason, such as access, relaying
+ * or protocol, is not set up as it should be: nobody's letter is to blame.
+ */
+static enum plan_why
+is_final(const struct submit_answer *answer)
+{
+	unsigned class = 0, subject = 0, detail = 0;
+
+	if (answer->status != SUBMIT_REFUSED)
+		return WHY_NONE;
+	if (sscanf(answer->text, "%*3u %1u.%3u.%3u", &class, &subject,
+	    &detail) != 3)
+		return answer->code == 552 ? WHY_COPY_TOO_LARGE : WHY_NONE;
+	if (class != 5)
+		return WHY_NONE;
+	if ((subject == 2 && detail == 3) || (subject == 3 && detail == 4))
+		return WHY_COPY_TOO_LARGE;
+	if (subject == 1 && (detail == 7 || detail == 8))
+		return WHY_NONE;
+	return subject == 1 || subject == 2 || subject == 6 ?
+	    WHY_COPY_REFUSED : WHY_NONE;
+}
+
 /* What did not work, to be answered; the message waits. */
 static int
 not_taken(const struct letter *letter, const char *detail,
@@ -207,7 +234,7 @@ not_taken(const struct letter *letter, const char *detail,
 }
 
 int
-letter_submit(const struct letter *letter, SMFICTX *ctx,
+letter_submit(struct letter *letter, SMFICTX *ctx,
     struct outcome *outcome)
 {
 	struct message *message = &letter->session->message;
@@ -230,6 +257,7 @@ letter_submit(const struct letter *letter, SMFICTX *ctx,
 	}
 	if (answer.status == SUBMIT_ACCEPTED)
 		return 0;
+	letter->final = is_final(&answer);
 	return not_taken(letter, answer.text, outcome);
 }
 

@@ -396,6 +396,8 @@ enum plan_why {
 	WHY_NO_RECIPIENT,	/* a recipient cannot be encrypted to */
 	WHY_HIDDEN_RECIPIENT,	/* Bcc would show to the others (ENC-14) */
 	WHY_COPY_NOT_TAKEN,	/* by the MTA that copies are submitted to */
+	WHY_COPY_REFUSED,	/* by it, for good */
+	WHY_COPY_TOO_LARGE,	/* likewise */
 	WHY_INTERNAL
 };
 

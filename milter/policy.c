@@ -423,6 +423,8 @@ policy_why_word(enum plan_why why)
 		[WHY_NO_RECIPIENT] = "no-recipient-certificate",
 		[WHY_HIDDEN_RECIPIENT] = "hidden-recipient",
 		[WHY_COPY_NOT_TAKEN] = "copy-not-taken",
+		[WHY_COPY_REFUSED] = "copy-refused",
+		[WHY_COPY_TOO_LARGE] = "copy-too-large",
 		[WHY_KEY_LOCKED] = "key-locked",
 		[WHY_INTERNAL] = "internal",
 	};

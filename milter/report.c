@@ -317,7 +317,9 @@ report_log(const struct report *report)
 	if (report->plan->incident || (report->reception != NULL &&
 	    report->reception->incident != INCIDENT_NONE) ||
 	    report->outcome->why == WHY_INTERNAL ||
-	    report->outcome->why == WHY_COPY_NOT_TAKEN)
+	    report->outcome->why == WHY_COPY_NOT_TAKEN ||
+	    report->outcome->why == WHY_COPY_REFUSED ||
+	    report->outcome->why == WHY_COPY_TOO_LARGE)
 		log_warning("%s", line);
 	else
 		log_info("%s", line);

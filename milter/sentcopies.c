@@ -228,6 +228,20 @@ sent_begin(struct sent_copies *sent, const unsigned char name[SENT_NAME_LEN],
 	return state;
 }
 
+enum sent_state
+sent_look(struct sent_copies *sent, const unsigned char name[SENT_NAME_LEN],
+    time_t now)
+{
+	enum sent_state state = SENT_NOT_YET;
+	const struct place *place;
+
+	pthread_mutex_lock(&sent->lock);
+	if ((place = find(sent, name)) != NULL && !is_over(place, now))
+		state = place->state == TAKEN ? SENT_ALREADY : SENT_BUSY;
+	pthread_mutex_unlock(&sent->lock);
+	return state;
+}
+
 void
 sent_end(struct sent_copies *sent, const unsigned char name[SENT_NAME_LEN],
     bool taken, time_t now)

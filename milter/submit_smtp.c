@@ -205,8 +205,9 @@ ends_well(const struct submission *submission)
 /* --------------------------------------------------------------- reply --- */
 
 /*
- * A line of a reply; 221 answers a QUIT and says nothing of the message. The
- * second reply is the one to EHLO: where it is refused, HELO follows.
+ * A line of a reply; 221 answers a QUIT, as does whatever comes after a
+ * refusal, and says nothing of the message. The second reply is the one to
+ * EHLO: where it is refused, HELO follows.
  */
 static size_t
 take_reply(char *buf, size_t size, size_t count, void *arg)
@@ -217,7 +218,8 @@ take_reply(char *buf, size_t size, size_t count, void *arg)
 
 	if (len >= 3)
 		memcpy(digits, buf, 3);
-	if (strspn(digits, "0123456789") != 3 || strcmp(digits, "221") == 0)
+	if (strspn(digits, "0123456789") != 3 || smtp->over != 0 ||
+	    strcmp(digits, "221") == 0)
 		return len;
 	smtp->code = (unsigned)strtoul(digits, NULL, 10);
 	if (len > 3 && buf[3] != '-' && ++smtp->replies != 2 &&

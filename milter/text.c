@@ -94,6 +94,21 @@ static const struct sentence copy_not_taken = {
 	    "not get it twice."
 };
 
+/* Likewise; for good. */
+static const struct sentence copy_refused = {
+	"salinan tersendiri ditolak untuk: %s. Periksa alamat itu atau hapus "
+	    "dari daftar penerima, lalu kirim lagi.",
+	"the separate copy was refused for: %s. Check that address or take "
+	    "it off, and send the message again."
+};
+
+static const struct sentence copy_too_large = {
+	"salinan tersendiri terlalu besar untuk: %s. Kecilkan lampiran, atau "
+	    "bagikan lewat tautan, lalu kirim lagi.",
+	"the separate copy is too large for: %s. Make the attachments smaller "
+	    "or share them by a link, and send the message again."
+};
+
 static const struct sentence temporary = {
 	"ada gangguan sementara pada layanan tanda tangan. Silakan kirim "
 	    "ulang beberapa menit lagi.",
@@ -182,6 +197,10 @@ sentence_for(const struct plan *plan)
 		return &hidden_recipient;
 	case WHY_COPY_NOT_TAKEN:
 		return &copy_not_taken;
+	case WHY_COPY_REFUSED:
+		return &copy_refused;
+	case WHY_COPY_TOO_LARGE:
+		return &copy_too_large;
 	default:
 		return &temporary;
 	}

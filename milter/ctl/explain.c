@@ -245,6 +245,9 @@ why_text(enum plan_why why)
 		    "the hidden ones (Bcc) to the others",
 		[WHY_COPY_NOT_TAKEN] = "the mail server did not take a "
 		    "separate copy",
+		[WHY_COPY_REFUSED] = "the mail server refused a separate copy",
+		[WHY_COPY_TOO_LARGE] = "a separate copy is larger than the "
+		    "mail server takes",
 		[WHY_KEY_LOCKED] = "the mailbox's key is locked; its owner "
 		    "has to unlock it",
 	};

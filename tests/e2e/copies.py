@@ -39,8 +39,8 @@ BRANCHES = {
 
 class Gate(sink.Listener):
     """Stands before the port that copies are submitted to, and lets through,
-    or not: "open", "closed", "refuse", "later", "silent". After so many
-    messages (passes) it turns from open to silent."""
+    or not: "open", "closed", "refuse", "large", "no_relay", "later",
+    "silent". After so many messages (passes) it turns from open to silent."""
 
     def __init__(self, port):
         self.behind = port
@@ -64,15 +64,21 @@ class Gate(sink.Listener):
     def _closed(self, conn):
         pass
 
-    def _talk(self, conn, at_rcpt):
+    def _talk(self, conn, at_rcpt, at_mail=b"250 ok\r\n"):
+        replies = {b"RCPT": at_rcpt, b"MAIL": at_mail}
         conn.sendall(b"220 gate\r\n")
         with conn.makefile("rb") as lines:
             for line in lines:
-                conn.sendall(at_rcpt if line[:4].upper() == b"RCPT" else
-                             b"250 ok\r\n")
+                conn.sendall(replies.get(line[:4].upper(), b"250 ok\r\n"))
 
     def _refuse(self, conn):
         self._talk(conn, b"550 5.1.1 no such user\r\n")
+
+    def _large(self, conn):
+        self._talk(conn, b"250 ok\r\n", at_mail=b"552 5.3.4 too big\r\n")
+
+    def _no_relay(self, conn):
+        self._talk(conn, b"554 5.7.1 relay access denied\r\n")
 
     def _later(self, conn):
         self._talk(conn, b"450 4.2.0 not now\r\n")
@@ -394,18 +400,23 @@ def null_sender(site):
 def not_taken(site):
     """Nothing leaves while one copy does not, and then everybody has it
     once."""
-    for mode, words in (("closed", ()), ("refuse", (PANITERA,)),
-                        ("later", (PANITERA,))):
+    for mode, words, code, why in (
+            ("closed", (), 4, "copy-not-taken"),
+            ("refuse", (PANITERA, "Check that address"), 5, "copy-refused"),
+            ("large", (PANITERA, "is too large"), 5, "copy-too-large"),
+            ("no_relay", (PANITERA,), 4, "copy-not-taken"),
+            ("later", (PANITERA,), 4, "copy-not-taken")):
         site.gate.mode = mode
+        at = len(site.logged())
         letter = Letter(site, "each", [HAKIM, WARGA], bcc=[PANITERA])
-        letter.refused(*words, code=4)
+        letter.refused(*words, code=code)
+        contains(site.logged()[at:], "why=" + why)
         equal(by_recipient(site, letter), {}, "delivered")
         site.gate.mode = "open"
         letter.taken()
         expect(site, letter, [([HAKIM], [BUDI]), ([PANITERA], [])])
         notice(site, letter, WARGA)
         encrypting.nowhere_of(site, letter.secret, "perihal-" + letter.token)
-    contains(site.logged(), "why=copy-not-taken")
 
 
 def _second_not_taken(site, victim):

@@ -61,6 +61,8 @@ answer_stage(int fd, enum stage stage)
 	int len;
 
 	server->counts[stage]++;
+	if (stage == QUIT && server->chatty)
+		reply = "250 2.0.0 Come again";
 	if (server->odd == stage && server->nth == server->counts[stage])
 		reply = server->reply;
 	if (reply == DROP)

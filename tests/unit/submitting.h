@@ -33,6 +33,7 @@ struct server {
 	unsigned	 nth;		/* of that stage's, from 1 */
 	const char	*reply;
 	bool		 mute;		/* no goodbye either */
+	bool		 chatty;	/* a goodbye of 250 */
 	sem_t		 reached;	/* the gate */
 	sem_t		 open;
 	/* what came, of the last connection */

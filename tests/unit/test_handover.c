@@ -44,6 +44,7 @@ static struct {
 	unsigned		 calls;
 	unsigned		 fail_at;	/* from 1; 0 none */
 	enum submit_status	 status;	/* then; 0: -1 is returned */
+	const char		*reply;		/* then; NULL "450 not now" */
 	void			(*meanwhile)(void);	/* NULL, or once */
 } outbox;
 
@@ -72,7 +73,9 @@ submit_send(struct submit_pool *pool, const struct submission *submission,
 		meanwhile();
 	if (++outbox.calls == outbox.fail_at) {
 		answer->status = outbox.status;
-		snprintf(answer->text, sizeof(answer->text), "450 not now");
+		snprintf(answer->text, sizeof(answer->text), "%s",
+		    outbox.reply != NULL ? outbox.reply : "450 not now");
+		answer->code = (unsigned)strtoul(answer->text, NULL, 10);
 		return outbox.status == 0 ?
 		    smime_error_setx(err, "the submit process is gone") : 0;
 	}
@@ -598,6 +601,102 @@ test_not_taken(void **state)
 		}
 }
 
+/* Replies to the first copy; what is about the letter ends it. */
+static const struct {
+	const char	*reply, *why;	/* NULL: it is to come again */
+} final[] = {
+	{ "552 5.3.4 Message size exceeds fixed limit", "copy-too-large" },
+	{ "552 5.2.3 Message size exceeds maximum value", "copy-too-large" },
+	{ "552 Too much mail data", "copy-too-large" },
+	{ "552 5.2.2 Mailbox full", "copy-refused" },
+	{ "550 5.1.1 <" DOKTER ">: User unknown", "copy-refused" },
+	{ "556 5.1.10 Null MX", "copy-refused" },
+	{ "554 5.6.0 Odd content", "copy-refused" },
+	{ "550 5.1.8 <" BUDI ">: Sender address rejected", NULL },
+	{ "554 5.7.1 <localhost>: Client host rejected", NULL },
+	{ "550 5.7.1 Relaying denied", NULL },
+	{ "530 5.7.0 Must issue a STARTTLS command first", NULL },
+	{ "503 5.5.1 Error: need MAIL command", NULL },
+	{ "554 5.3.0 unknown mailer error", NULL },
+	{ "554 mx.example.org", NULL },
+	{ "550 No such user", NULL },
+	{ "552 4.3.4 Not today", NULL },
+	{ "5", NULL },
+};
+
+static void
+test_refused_for_good(void **state)
+{
+	SMFICTX *ctx;
+	char line[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
+		use_conf(REQ EACH OWN);
+		outbox.fail_at = 1;
+		outbox.status = SUBMIT_REFUSED;
+		outbox.reply = final[i].reply;
+		ctx = session();
+		if (send_to(ctx, MANY, MANY_FIELDS) != (final[i].why != NULL ?
+		    SMFIS_REJECT : SMFIS_TEMPFAIL))
+			fail_msg("%s: %s", final[i].reply, seen_log());
+		snprintf(line, sizeof(line), "result=%s why=%s ",
+		    final[i].why != NULL ? "refused" : "deferred",
+		    final[i].why != NULL ? final[i].why : "copy-not-taken");
+		if (seen_log_count(line) != 1 ||
+		    seen_log_count(final[i].reply) != 1)
+			fail_msg("%s: %s", final[i].reply, seen_log());
+		assert_non_null(strstr(ctx->reply, DOKTER));
+		assert_int_equal(ctx->edits, ctx->progress);
+		assert_string_equal(ctx->removed, "");
+		assert_int_equal(outbox.calls, 1);
+		/* and it was not taken for sent */
+		assert_int_equal(send_to(ctx, MANY, MANY_FIELDS),
+		    SMFIS_CONTINUE);
+		assert_string_equal(submitted(), MANY_SENT);
+		fake_free(ctx);
+	}
+}
+
+/*
+ * But while anybody may have his copy, nobody is told that nothing was sent:
+ * now, or when the message came before with other recipients.
+ */
+static void
+test_refused_in_part(void **state)
+{
+	SMFICTX *ctx;
+	unsigned at;
+
+	(void)state;
+	for (at = 2; at <= 4; at++) {
+		use_conf(REQ EACH OWN);
+		outbox.fail_at = at;
+		outbox.status = SUBMIT_REFUSED;
+		outbox.reply = "552 5.3.4 Message size exceeds fixed limit";
+		ctx = session();
+		assert_int_equal(send_to(ctx, MANY, MANY_FIELDS), at < 4 ?
+		    SMFIS_TEMPFAIL : SMFIS_CONTINUE);
+		assert_int_equal(seen_log_count(at == 2 ?
+		    "result=deferred why=copy-not-taken" : at == 3 ?
+		    "result=deferred why=internal" : "result=encrypted"), 1);
+		fake_free(ctx);
+	}
+	use_conf(REQ OWN);
+	ctx = session();
+	assert_int_equal(send_to(ctx, HAKIM " " DOKTER, MANY_FIELDS),
+	    SMFIS_CONTINUE);
+	outbox.fail_at = 2;
+	outbox.status = SUBMIT_REFUSED;
+	outbox.reply = "552 5.3.4 Message size exceeds fixed limit";
+	assert_int_equal(send_to(ctx, HAKIM " " JAKSA " " DOKTER, MANY_FIELDS),
+	    SMFIS_TEMPFAIL);
+	assert_string_equal(submitted(), "e:" DOKTER " ");
+	assert_non_null(strstr(ctx->reply, JAKSA));
+	fake_free(ctx);
+}
+
 /* A client that has lost patience, and comes again before we are done. */
 static void
 send_meanwhile(void)
@@ -730,6 +829,8 @@ main(void)
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_null_sender),
 		cmocka_unit_test(test_not_taken),
+		cmocka_unit_test(test_refused_for_good),
+		cmocka_unit_test(test_refused_in_part),
 		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_edit_fails),
 		cmocka_unit_test(test_another_letter),

@@ -129,6 +129,14 @@ test_recipients(void **state)
 	text_reply(&conf, &plan, who, out, sizeof(out));
 	assert_non_null(strstr(out, "xxx.... Put them in To or Cc"));
 	assert_non_null(strstr(out, help));
+	plan.why = WHY_COPY_REFUSED;
+	text_reply(&conf, &plan, "x@y.example", out, sizeof(out));
+	assert_non_null(strstr(out, "not sent: the separate copy was refused "
+	    "for: x@y.example. "));
+	plan.why = WHY_COPY_TOO_LARGE;
+	text_reply(&conf, &plan, "x@y.example", out, sizeof(out));
+	assert_non_null(strstr(out, "not sent: the separate copy is too large "
+	    "for: x@y.example. "));
 	plan.action = PLAN_TEMPFAIL;
 	plan.why = WHY_COPY_NOT_TAKEN;
 	text_reply(&conf, &plan, "x@y.example", out, sizeof(out));
