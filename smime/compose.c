@@ -23,8 +23,6 @@
 #define TAG_SEQUENCE	0x30
 #define TAG_0		0xa0
 
-#define BASE64_LINE	76
-
 static const char part_header[] =
     "Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"
     "Content-Transfer-Encoding: base64\r\n"

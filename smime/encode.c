@@ -1,43 +1,10 @@
 /*
  * encode.c - base64 (RFC 2045 6.8), and what the encoders share. The
- * quoted-printable half is in encode_qp.c.
+ * quoted-printable half is in encode_qp.c, the characters are in base64.c.
  */
-#include <endian.h>
 #include <string.h>
 
 #include "internal.h"
-
-#define LINE_CHARS	76
-#define LINE_OCTETS	57	/* they make a full line */
-
-/* The alphabet by pairs: twelve bits are looked up at once. */
-#define PAIR(a, b)	{ a, b },
-#define EACH(F, a) \
-	F(a, 'A') F(a, 'B') F(a, 'C') F(a, 'D') F(a, 'E') F(a, 'F') \
-	F(a, 'G') F(a, 'H') F(a, 'I') F(a, 'J') F(a, 'K') F(a, 'L') \
-	F(a, 'M') F(a, 'N') F(a, 'O') F(a, 'P') F(a, 'Q') F(a, 'R') \
-	F(a, 'S') F(a, 'T') F(a, 'U') F(a, 'V') F(a, 'W') F(a, 'X') \
-	F(a, 'Y') F(a, 'Z') F(a, 'a') F(a, 'b') F(a, 'c') F(a, 'd') \
-	F(a, 'e') F(a, 'f') F(a, 'g') F(a, 'h') F(a, 'i') F(a, 'j') \
-	F(a, 'k') F(a, 'l') F(a, 'm') F(a, 'n') F(a, 'o') F(a, 'p') \
-	F(a, 'q') F(a, 'r') F(a, 's') F(a, 't') F(a, 'u') F(a, 'v') \
-	F(a, 'w') F(a, 'x') F(a, 'y') F(a, 'z') F(a, '0') F(a, '1') \
-	F(a, '2') F(a, '3') F(a, '4') F(a, '5') F(a, '6') F(a, '7') \
-	F(a, '8') F(a, '9') F(a, '+') F(a, '/')
-#define ROW(a)		EACH(PAIR, a)
-
-static const unsigned char pairs[4096][2] = {
-	ROW('A') ROW('B') ROW('C') ROW('D') ROW('E') ROW('F') ROW('G')
-	ROW('H') ROW('I') ROW('J') ROW('K') ROW('L') ROW('M') ROW('N')
-	ROW('O') ROW('P') ROW('Q') ROW('R') ROW('S') ROW('T') ROW('U')
-	ROW('V') ROW('W') ROW('X') ROW('Y') ROW('Z') ROW('a') ROW('b')
-	ROW('c') ROW('d') ROW('e') ROW('f') ROW('g') ROW('h') ROW('i')
-	ROW('j') ROW('k') ROW('l') ROW('m') ROW('n') ROW('o') ROW('p')
-	ROW('q') ROW('r') ROW('s') ROW('t') ROW('u') ROW('v') ROW('w')
-	ROW('x') ROW('y') ROW('z') ROW('0') ROW('1') ROW('2') ROW('3')
-	ROW('4') ROW('5') ROW('6') ROW('7') ROW('8') ROW('9') ROW('+')
-	ROW('/')
-};
 
 /* What stays of base64 text when it is wrapped anew. */
 static const unsigned char is_base64[256] = {
@@ -81,39 +48,11 @@ room(struct encoder *enc, size_t len)
 static void
 break_line(struct encoder *enc)
 {
-	if (enc->column < LINE_CHARS)
+	if (enc->column < BASE64_LINE)
 		return;
 	enc->out[enc->out_len++] = '\r';
 	enc->out[enc->out_len++] = '\n';
 	enc->column = 0;
-}
-
-static unsigned char *
-put_triple_at(unsigned char *out, const unsigned char *p)
-{
-	uint32_t bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-
-	memcpy(out, pairs[bits >> 12], 2);
-	memcpy(out + 2, pairs[bits & 4095], 2);
-	return out + 4;
-}
-
-/* LINE_OCTETS: six at a time, of eight that are read, and three. */
-static unsigned char *
-put_line(unsigned char *out, const unsigned char *p)
-{
-	const unsigned char *last = p + LINE_OCTETS - 3;
-	uint64_t bits;
-
-	for (; p < last; p += 6, out += 8) {
-		memcpy(&bits, p, sizeof(bits));
-		bits = be64toh(bits) >> 16;
-		memcpy(out, pairs[bits >> 36], 2);
-		memcpy(out + 2, pairs[bits >> 24 & 4095], 2);
-		memcpy(out + 4, pairs[bits >> 12 & 4095], 2);
-		memcpy(out + 6, pairs[bits & 4095], 2);
-	}
-	return put_triple_at(out, p);
 }
 
 static int
@@ -122,7 +61,7 @@ put_triple(struct encoder *enc, const unsigned char *p)
 	if (room(enc, 6) == -1)
 		return -1;
 	break_line(enc);
-	put_triple_at(enc->out + enc->out_len, p);
+	base64_triple(enc->out + enc->out_len, p);
 	enc->out_len += 4;
 	enc->column += 4;
 	return 0;
@@ -132,16 +71,16 @@ static int
 write_base64(struct encoder *enc, const unsigned char *p, size_t len)
 {
 	while (len > 0) {
-		if (enc->held_len == 0 && len >= LINE_OCTETS &&
-		    (enc->column == 0 || enc->column == LINE_CHARS)) {
-			if (room(enc, LINE_CHARS + 2) == -1)
+		if (enc->held_len == 0 && len >= BASE64_OCTETS &&
+		    (enc->column == 0 || enc->column == BASE64_LINE)) {
+			if (room(enc, BASE64_LINE + 2) == -1)
 				return -1;
 			break_line(enc);
-			put_line(enc->out + enc->out_len, p);
-			enc->out_len += LINE_CHARS;
-			enc->column = LINE_CHARS;
-			p += LINE_OCTETS;
-			len -= LINE_OCTETS;
+			base64_line(enc->out + enc->out_len, p);
+			enc->out_len += BASE64_LINE;
+			enc->column = BASE64_LINE;
+			p += BASE64_OCTETS;
+			len -= BASE64_OCTETS;
 			continue;
 		}
 		enc->held[enc->held_len++] = *p++;

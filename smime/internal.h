@@ -448,6 +448,17 @@ void	 octets_count(const unsigned char *p, size_t len, struct octets *out);
 /* The first '-' with CRLF in front of it, or NULL. */
 const unsigned char *octets_find_dash(const unsigned char *p, size_t len);
 
+/* ------------------------------------------------------------ base64.c --- */
+
+#define BASE64_LINE	76	/* characters of a full line */
+#define BASE64_OCTETS	57	/* they make one */
+
+/* Three octets to four characters. */
+void	 base64_triple(unsigned char *out, const unsigned char *p);
+/* A full line, without its end; plain: in the way that every machine can. */
+void	 base64_line(unsigned char *out, const unsigned char *p);
+void	 base64_line_plain(unsigned char *out, const unsigned char *p);
+
 /* ------------------------------------------------------------ encode.c --- */
 
 /*
