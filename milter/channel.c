@@ -3,18 +3,20 @@
  *
  * A packet is one message of a SOCK_SEQPACKET pair, integers big-endian:
  *
- *	request	type 1 (sign) or 3 (list), digest, queue id length (1),
- *		address length (2), digest value, queue id, address
- *	answer	type 2, status, digest, pinned (0 or 1), notAfter (8),
- *		serial length (1), reason length (2), DER length (4),
- *		serial, reason, DER
+ *	request	type 1 (sign) or 3 (list), digest, reply channel (2), number (8),
+ *		queue id length (1), address length (2), digest value, queue
+ *		id, address
+ *	answer	type 2, status, digest, pinned (0 or 1), number (8),
+ *		notAfter (8), serial length (1), reason length (2), DER length
+ *		(4), serial, reason, DER
  *
  * DER is a signature, or the certificates that were asked for (listing.c); what
- * a list does not need of a request or an answer is there all the same.
+ * a list does not need of a request or an answer is there all the same. The
+ * number is the asker's, and comes back with the answer.
  *
  * The other end is taken for hostile: whoever broke into the mail process must
  * gain nothing by odd packets, and the reverse. A packet is right to the octet
- * or it is refused, and the channel it came on is closed (channelpool.c).
+ * or it is refused; an answer that is refused closes its channel (channelpool.c).
  */
 #include <string.h>
 
@@ -25,8 +27,8 @@
 #define TYPE_SIGN	1
 #define TYPE_ANSWER	2
 #define TYPE_LIST	3
-#define REQUEST_HEAD	5
-#define ANSWER_HEAD	19
+#define REQUEST_HEAD	15
+#define ANSWER_HEAD	27
 
 static unsigned char *
 put_number(unsigned char *p, uint64_t number, unsigned octets)
@@ -90,6 +92,8 @@ channel_put_request(const struct key_request *request, unsigned char *buf,
 		return -1;
 	*p++ = request->want == KEY_LIST ? TYPE_LIST : TYPE_SIGN;
 	*p++ = (unsigned char)request->digest;
+	p = put_number(p, request->reply_to, 2);
+	p = put_number(p, request->number, 8);
 	p = put_number(p, queue_id, 1);
 	p = put_number(p, address, 2);
 	p = put_octets(p, request->value, value);
@@ -111,8 +115,10 @@ channel_get_request(const unsigned char *buf, size_t len,
 		return -1;
 	out->want = buf[0] == TYPE_LIST ? KEY_LIST : KEY_SIGN;
 	out->digest = (enum smime_digest)buf[1];
-	queue_id = get_number(buf + 2, 1);
-	address = get_number(buf + 3, 2);
+	out->reply_to = (uint16_t)get_number(buf + 2, 2);
+	out->number = get_number(buf + 4, 8);
+	queue_id = get_number(buf + 12, 1);
+	address = get_number(buf + 13, 2);
 	value = smime_digest_size(out->digest);
 	if (queue_id > CHANNEL_QUEUE_ID_MAX || address == 0 ||
 	    address > ADDRESS_MAX ||
@@ -159,6 +165,7 @@ channel_put_answer(const struct key_answer *answer, unsigned char *buf,
 	*p++ = (unsigned char)answer->status;
 	*p++ = (unsigned char)answer->digest;
 	*p++ = answer->pinned ? 1 : 0;
+	p = put_number(p, answer->number, 8);
 	p = put_number(p, (uint64_t)answer->not_after, 8);
 	p = put_number(p, serial, 1);
 	p = put_number(p, reason, 2);
@@ -178,16 +185,17 @@ channel_get_answer(const unsigned char *buf, size_t len,
 	memset(out, 0, sizeof(*out));
 	if (len < ANSWER_HEAD || buf[0] != TYPE_ANSWER || buf[3] > 1)
 		return -1;
-	serial = get_number(buf + 12, 1);
-	reason = get_number(buf + 13, 2);
-	der = get_number(buf + 15, 4);
+	serial = get_number(buf + 20, 1);
+	reason = get_number(buf + 21, 2);
+	der = get_number(buf + 23, 4);
 	if (!answer_fits(buf[1], buf[2], serial, reason, der) ||
 	    len != ANSWER_HEAD + serial + reason + der)
 		return -1;
 	out->status = (enum key_status)buf[1];
 	out->digest = (enum smime_digest)buf[2];
 	out->pinned = buf[3] == 1;
-	out->not_after = (int64_t)get_number(buf + 4, 8);
+	out->number = get_number(buf + 4, 8);
+	out->not_after = (int64_t)get_number(buf + 12, 8);
 	buf += ANSWER_HEAD;
 	if (!get_string(buf, serial, out->serial) ||
 	    !get_string(buf + serial, reason, out->reason))

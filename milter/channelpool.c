@@ -1,27 +1,35 @@
 /*
- * channelpool.c - the mail process's ends of the channels to the key process: a
- * thread takes one that is idle, asks, and gives it back.
+ * channelpool.c - the mail process's ends of the channels to the key process.
  *
- * An end that breaks, answers late or answers what was not asked is closed for
- * good, for what comes on it next could be another message's signature.
+ * A thread takes a channel that is idle, sends its request on the one that is
+ * there for them, reads the answer from its own, and gives that back. It costs
+ * two system calls and, while the key process is busy, wakes nobody but whom the
+ * answer is for.
+ *
+ * A channel that breaks, answers late or answers what was not asked is closed
+ * for good, for what comes on it next could be another message's signature.
  */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "milter.h"
 
 struct channel {
 	int		 fd;		/* -1 once it was closed for good */
+	int64_t		 patience;	/* ms that a recv() waits */
+	uint64_t	 number;	/* of the last request */
 	unsigned char	*buf;		/* CHANNEL_ANSWER_MAX + 1 */
 };
 
 struct channel_pool {
 	pthread_mutex_t	  lock;
 	pthread_cond_t	  change;
+	int		  requests;
 	struct channel	 *channels;
 	struct channel	**idle;		/* a stack */
 	size_t		  count;
@@ -69,15 +77,19 @@ channel_pool_new(const int *fds, size_t count)
 	struct channel_pool *pool;
 	size_t i;
 
+	if (count < 2)
+		return NULL;
+
 	if ((pool = calloc(1, sizeof(*pool))) == NULL)
 		return NULL;
-	pool->count = count;
-	pool->channels = calloc(count + 1, sizeof(*pool->channels));
-	pool->idle = calloc(count + 1, sizeof(*pool->idle));
+	pool->requests = fds[0];
+	pool->count = --count;
+	pool->channels = calloc(count, sizeof(*pool->channels));
+	pool->idle = calloc(count, sizeof(*pool->idle));
 	if (pool->channels == NULL || pool->idle == NULL)
 		goto fail;
 	for (i = 0; i < count; i++) {
-		pool->channels[i].fd = fds[i];
+		pool->channels[i].fd = fds[1 + i];
 		pool->channels[i].buf = malloc(CHANNEL_ANSWER_MAX + 1);
 		if (pool->channels[i].buf == NULL)
 			goto fail;
@@ -102,6 +114,7 @@ channel_pool_free(struct channel_pool *pool)
 	for (i = 0; i < pool->count; i++)
 		if (pool->channels[i].fd != -1)
 			close(pool->channels[i].fd);
+	close(pool->requests);
 	pthread_mutex_destroy(&pool->lock);
 	pthread_cond_destroy(&pool->change);
 	pool_free_memory(pool);
@@ -124,19 +137,21 @@ channel_pool_worn(struct channel_pool *pool)
 	bool worn;
 
 	pthread_mutex_lock(&pool->lock);
-	worn = pool->usable * 2 <= pool->count;
+	worn = (pool->count - pool->usable) * 2 * CHANNELS_PER_THREAD >=
+	    pool->count;
 	pthread_mutex_unlock(&pool->lock);
 	return worn;
 }
 
 static struct channel *
-take(struct channel_pool *pool, const struct timespec *deadline,
+take(struct channel_pool *pool, const struct timespec *deadline, bool *waited,
     struct smime_error *err)
 {
 	struct channel *channel = NULL;
 	int rc = 0;
 
 	pthread_mutex_lock(&pool->lock);
+	*waited = pool->usable > 0 && pool->idle_count == 0;
 	while (pool->usable > 0 && pool->idle_count == 0 && rc == 0)
 		rc = pthread_cond_timedwait(&pool->change, &pool->lock,
 		    deadline);
@@ -171,32 +186,37 @@ give(struct channel_pool *pool, struct channel *channel, bool works)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static int
-wait_for(int fd, short events, const struct timespec *deadline,
-    struct smime_error *err)
+/* Rounded up: 0 only when the time is over. */
+static int64_t
+time_left(const struct timespec *deadline)
 {
-	struct pollfd pfd = { .fd = fd, .events = events };
 	struct timespec now;
 	int64_t left;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000 +
+	    (deadline->tv_nsec - now.tv_nsec + 999999) / 1000000;
+	return left > 0 ? left : 0;
+}
+
+/* There is always room, unless the key process hangs. */
+static int
+wait_for_room(int fd, const struct timespec *deadline, struct smime_error *err)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 	int n;
 
-	for (;;) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000 +
-		    (deadline->tv_nsec - now.tv_nsec + 999999) / 1000000;
-		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
-		if (n == 1)
-			return 0;
-		if (n == 0)
-			return smime_error_setx(err,
-			    "the key process did not answer in time");
-		if (errno != EINTR)
-			return smime_error_set(err, "poll of a channel");
-	}
+	do
+		n = poll(&pfd, 1, (int)time_left(deadline));
+	while (n == -1 && errno == EINTR);
+	if (n == 0)
+		return smime_error_setx(err, "the key process did not read "
+		    "the request in time");
+	return n == 1 ? 0 : smime_error_set(err, "poll of a channel");
 }
 
 static int
-send_packet(int fd, const unsigned char *buf, size_t len,
+send_request(int fd, const unsigned char *buf, size_t len,
     const struct timespec *deadline, struct smime_error *err)
 {
 	ssize_t n;
@@ -213,52 +233,98 @@ send_packet(int fd, const unsigned char *buf, size_t len,
 		if (errno != EAGAIN)
 			return smime_error_set(err, "the key process cannot "
 			    "be reached");
-		if (wait_for(fd, POLLOUT, deadline, err) == -1)
+		if (wait_for_room(fd, deadline, err) == -1)
 			return -1;
 	}
 }
 
+/*
+ * recv() itself waits, which saves a call of poll() for each message. That a
+ * thread waited for its channel before is rare, and so is another time than the
+ * last one's.
+ */
 static int
-receive_answer(struct channel *channel, const struct timespec *deadline,
-    struct key_answer *out, struct smime_error *err)
+be_patient(struct channel *channel, int64_t ms, struct smime_error *err)
+{
+	struct timeval limit = { (time_t)(ms / 1000),
+	    (suseconds_t)(ms % 1000 * 1000) };
+
+	if (ms == 0)
+		return smime_error_setx(err, "the key process did not answer "
+		    "in time");
+	if (ms == channel->patience)
+		return 0;
+	if (setsockopt(channel->fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
+	    sizeof(limit)) == -1)
+		return smime_error_set(err, "a channel's limit of time");
+	channel->patience = ms;
+	return 0;
+}
+
+static int
+receive_packet(struct channel *channel, const struct timespec *deadline,
+    int64_t patience, size_t *len, struct smime_error *err)
 {
 	ssize_t n;
 
-	for (;;) {
-		if (wait_for(channel->fd, POLLIN, deadline, err) == -1)
+	for (;; patience = time_left(deadline)) {
+		if (be_patient(channel, patience, err) == -1)
 			return -1;
 		/* MSG_TRUNC: the real length, also of what does not fit */
 		n = recv(channel->fd, channel->buf, CHANNEL_ANSWER_MAX,
-		    MSG_DONTWAIT | MSG_TRUNC);
+		    MSG_TRUNC);
 		if (n > 0)
 			break;
 		if (n == 0)
 			return smime_error_setx(err, "the key process closed "
 			    "the channel");
-		if (errno != EINTR && errno != EAGAIN)
+		if (errno == EAGAIN)
+			return smime_error_setx(err, "the key process did not "
+			    "answer in time");
+		if (errno != EINTR)
 			return smime_error_set(err, "receiving from the key "
 			    "process");
 	}
-	if (n > CHANNEL_ANSWER_MAX ||
-	    channel_get_answer(channel->buf, (size_t)n, out) == -1) {
+	*len = (size_t)n;
+	return 0;
+}
+
+static int
+take_answer(struct channel *channel, size_t len, struct key_answer *out,
+    struct smime_error *err)
+{
+	if (len > CHANNEL_ANSWER_MAX ||
+	    channel_get_answer(channel->buf, len, out) == -1) {
 		key_answer_clear(out);
 		return smime_error_setx(err, "the key process's answer is "
 		    "malformed");
 	}
-	return 0;
+	if (out->number == channel->number)
+		return 0;
+	key_answer_clear(out);
+	return smime_error_setx(err, "the key process answered what was not "
+	    "asked");
 }
 
-/* Nothing may lie in a channel that was not asked yet. */
+/* What the request says of channel and number is not the caller's. */
 static int
-check_silent(int fd, struct smime_error *err)
+converse(struct channel_pool *pool, struct channel *channel,
+    const struct key_request *request, const struct timespec *deadline,
+    int64_t patience, struct key_answer *out, struct smime_error *err)
 {
-	char octet;
+	struct key_request own = *request;
+	unsigned char buf[CHANNEL_REQUEST_MAX];
+	size_t got = 0;
+	ssize_t len;
 
-	if (recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
-	    (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return smime_error_setx(err, "the key process closed the channel or "
-	    "spoke unasked");
+	own.reply_to = (uint16_t)(channel - pool->channels);
+	own.number = ++channel->number;
+	len = channel_put_request(&own, buf, sizeof(buf));
+	if (len == -1 || send_request(pool->requests, buf, (size_t)len,
+	    deadline, err) == -1 ||
+	    receive_packet(channel, deadline, patience, &got, err) == -1)
+		return -1;
+	return take_answer(channel, got, out, err);
 }
 
 int
@@ -266,24 +332,22 @@ channel_ask(struct channel_pool *pool, const struct key_request *request,
     unsigned timeout, struct key_answer *out, struct smime_error *err)
 {
 	unsigned char buf[CHANNEL_REQUEST_MAX];
-	struct channel *channel;
 	struct timespec deadline;
-	ssize_t len;
-	int rc = -1;
+	struct channel *channel;
+	bool waited;
+	int rc;
 
 	memset(out, 0, sizeof(*out));
 	/* before a channel is at stake: an odd request must not close it */
-	if ((len = channel_put_request(request, buf, sizeof(buf))) == -1)
+	if (channel_put_request(request, buf, sizeof(buf)) == -1)
 		return smime_error_setx(err, "the request does not fit the "
 		    "channel's format");
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += (time_t)timeout;
-	if ((channel = take(pool, &deadline, err)) == NULL)
+	if ((channel = take(pool, &deadline, &waited, err)) == NULL)
 		return -1;
-	if (check_silent(channel->fd, err) == 0 &&
-	    send_packet(channel->fd, buf, (size_t)len, &deadline, err) == 0 &&
-	    receive_answer(channel, &deadline, out, err) == 0)
-		rc = 0;
+	rc = converse(pool, channel, request, &deadline, waited ?
+	    time_left(&deadline) : (int64_t)timeout * 1000, out, err);
 	give(pool, channel, rc == 0);
 	return rc;
 }

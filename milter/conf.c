@@ -86,6 +86,19 @@ conf_replace(struct conf *conf)
 	conf_unref(old);
 }
 
+size_t
+conf_key_threads(const struct conf *conf)
+{
+	long cores;
+
+	if (conf->key_threads > 0)
+		return conf->key_threads;
+	cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (cores < 1)
+		cores = 1;
+	return cores > 128 ? 256 : (size_t)cores * 2;
+}
+
 /* -------------------------------------------------------------- reading --- */
 
 /* libconfig's own sentence, at the place where the line came from. */

@@ -6,8 +6,6 @@
  * asks. Each gives up root for a user of its own and closes the cage of its
  * role itself (sandbox.c), in its run function.
  */
-#include <unistd.h>
-
 #include "supervise.h"
 
 enum { KIND_TOKENS, KIND_KEYS, KIND_SUBMIT, KIND_MAIL };
@@ -44,25 +42,17 @@ const struct kind kinds[] = {
 };
 const unsigned kind_count = sizeof(kinds) / sizeof(kinds[0]);
 
-/* A thread of the key process serves each. */
 static size_t
 sign_channels(const struct conf *conf)
 {
-	long cores;
-
-	if (conf->key_threads > 0)
-		return conf->key_threads;
-	cores = sysconf(_SC_NPROCESSORS_ONLN);
-	if (cores < 1)
-		cores = 1;
-	return cores > 128 ? 256 : (size_t)cores * 2;
+	return 1 + conf_key_threads(conf) * CHANNELS_PER_THREAD;
 }
 
-/* One for each thread of the key process that may ask. */
+/* One for each thread of the key process that may ask, unlockd's too. */
 static size_t
 token_channels(const struct conf *conf)
 {
-	return sign_channels(conf) + 1;
+	return conf_key_threads(conf) + 1;
 }
 
 static size_t

@@ -326,6 +326,8 @@ void	 conf_print(const struct conf *conf, void *stdio_file);
 void	 conf_each_restart(const struct conf *old, const struct conf *fresh,
 	    void (*each)(void *arg, const char *name), void *arg);
 struct conf *conf_ref(struct conf *conf);
+/* How many threads of the key process answer: key_threads, or what it means. */
+size_t	 conf_key_threads(const struct conf *conf);
 void	 conf_unref(struct conf *conf);	/* takes NULL */
 /*
  * The current configuration of this process, counted: conf_current returns a
@@ -490,8 +492,11 @@ void	 text_reply(const struct conf *conf, const struct plan *plan,
 
 /*
  * Between mail and key process: SOCK_SEQPACKET socketpairs made before the
- * fork, one request and one answer at a time on each. Both ends check what
- * they get as hostile: exact length, known type, fields under their ceilings.
+ * fork. The first carries all requests, and whichever thread of the key process
+ * is free takes the next: one that has just answered goes on without having
+ * slept. Each of the others carries the answer to one request at a time, which
+ * names it. Both ends check what they get as hostile: exact length, known type,
+ * fields under their ceilings.
  */
 #define CHANNEL_QUEUE_ID_MAX	64
 #define CHANNEL_REASON_MAX	256
@@ -519,10 +524,13 @@ struct key_request {
 	enum smime_digest	 digest;
 	unsigned char		 value[SMIME_DIGEST_MAX];
 	enum key_want		 want;
+	uint16_t		 reply_to;	/* which channel, from 0 */
+	uint64_t		 number;	/* of the asker's; answered */
 };
 
 struct key_answer {
 	enum key_status		 status;
+	uint64_t		 number;	/* the request's */
 	enum smime_digest	 digest;	/* KEY_WRONG_DIGEST, KEY_SIGNED */
 	bool			 pinned;	/* by override, not by address */
 	int64_t			 not_after;	/* of the certificate */
@@ -549,20 +557,31 @@ int	 channel_get_answer(const unsigned char *buf, size_t len,
 
 /* ------------------------------------------------------- channelpool.c --- */
 
-/* The mail process's side: a pool of channels, shared by its threads. */
+/*
+ * The mail process's side, shared by its threads: the channel of requests and
+ * those of answers, two for each thread of the key process, so that a second
+ * request lies ready for it while it works on the first.
+ */
+#define CHANNELS_PER_THREAD	2
+
 struct channel_pool;
 
+/* Of fds, the first is for requests; count is at least 2. NULL: no memory. */
 struct channel_pool *channel_pool_new(const int *fds, size_t count);
 void	 channel_pool_free(struct channel_pool *pool);	/* closes the fds */
 /*
  * Takes a free channel, asks, and waits at most timeout seconds in all. -1 on
- * time-out or a broken channel, which is then closed for good.
+ * time-out or a broken channel, which is then closed for good. reply_to and
+ * number of the request are filled in here.
  */
 int	 channel_ask(struct channel_pool *pool, const struct key_request *request,
 	    unsigned timeout, struct key_answer *out, struct smime_error *err);
-/* How many channels still work. */
+/* How many channels for answers still work. */
 size_t	 channel_pool_usable(struct channel_pool *pool);
-/* Whether half of them are gone: time for new processes and new channels. */
+/*
+ * Whether as many are gone as may stand for half of the key process's threads:
+ * time for new processes and new channels.
+ */
 bool	 channel_pool_worn(struct channel_pool *pool);
 
 /* ---------------------------------------------------------- sandbox.c --- */
@@ -622,7 +641,8 @@ int	 supervise(struct conf *conf, const char *file, bool foreground);
 
 /*
  * What joins two kinds of children (kinds.c): SEQPACKET socket pairs, made
- * before the forks, one request and one answer at a time on each.
+ * before the forks. With JOINT_SIGN the first is for requests and the others
+ * for answers (channelpool.c); else each is for both, one at a time.
  */
 enum joint_name {
 	JOINT_SIGN,		/* the mail process asks the key process */

@@ -1,10 +1,11 @@
 /*
  * keyd.c - the key process: answers "sign this digest for this address".
  *
- * One thread serves each channel: it reads a request, answers it, and reads the
- * next. There is nothing to schedule and nothing to match up. The process never
- * sees a message, opens no network connection, and ends when the mail process
- * and the supervisor are gone.
+ * Its threads read requests from one channel: a request goes to the first of
+ * them that is free, which answers on the channel that the request names, and
+ * reads the next. There is nothing to schedule. The process never sees a
+ * message, opens no network connection, and ends when the mail process and the
+ * supervisor are gone.
  *
  * Everything that needs root is done before the rights are given up: the
  * passphrase is read and the audit trail opened. A reload works without it: the
@@ -217,10 +218,9 @@ answer_request(const struct key_request *request, struct key_answer *answer)
 	served_drop(served);
 }
 
-/* ------------------------------------------------------- one channel --- */
+/* -------------------------------------------------------- one thread --- */
 
 struct server {
-	int		 fd;
 	pthread_t	 thread;
 	unsigned char	 request[CHANNEL_REQUEST_MAX];
 	unsigned char	 answer[CHANNEL_ANSWER_MAX];
@@ -236,34 +236,41 @@ receive(struct server *server)
 	ssize_t n;
 
 	do
-		n = recv(server->fd, server->request, sizeof(server->request),
-		    MSG_TRUNC);
+		n = recv(process.channels.fds[0], server->request,
+		    sizeof(server->request), MSG_TRUNC);
 	while (n == -1 && errno == EINTR);
 	return n;
 }
 
-static int
-reply(struct server *server, const struct key_answer *answer)
+/*
+ * Whoever asked and has no room for the answer breaks the rules, and may wait:
+ * this thread may not. A channel whose answer comes too late was closed.
+ */
+static void
+reply(struct server *server, const struct key_request *request,
+    struct key_answer *answer)
 {
+	const size_t channel = (size_t)request->reply_to + 1;
 	ssize_t len, n;
 
+	if (channel >= process.channels.count) {
+		log_error("a request names channel %u, which there is not",
+		    (unsigned)request->reply_to);
+		return;
+	}
+	answer->number = request->number;
 	len = channel_put_answer(answer, server->answer,
 	    sizeof(server->answer));
 	if (len == -1) {
 		log_error("an answer could not be encoded");
-		return -1;
+		return;
 	}
 	do
-		n = send(server->fd, server->answer, (size_t)len,
-		    MSG_NOSIGNAL | MSG_EOR);
+		n = send(process.channels.fds[channel], server->answer,
+		    (size_t)len, MSG_NOSIGNAL | MSG_EOR | MSG_DONTWAIT);
 	while (n == -1 && errno == EINTR);
-	if (n == len)
-		return 0;
-	/* The mail process closes a channel whose answer came too late. */
-	if (n == -1 && (errno == EPIPE || errno == ECONNRESET))
-		return -1;
-	log_error("cannot send an answer: %s", strerror(errno));
-	return -1;
+	if (n != len && errno != EPIPE && errno != ECONNRESET)
+		log_error("cannot send an answer: %s", strerror(errno));
 }
 
 static int
@@ -272,9 +279,7 @@ serve_one(struct server *server)
 	struct key_request request;
 	struct key_answer answer;
 	ssize_t n;
-	int rc;
 
-	memset(&answer, 0, sizeof(answer));
 	n = receive(server);
 	atomic_fetch_add(&process.busy, 1);
 	if (atomic_load(&process.stopping))
@@ -287,14 +292,15 @@ serve_one(struct server *server)
 	}
 	if ((size_t)n > sizeof(server->request) ||
 	    channel_get_request(server->request, (size_t)n, &request) != 0) {
+		/* there is nobody to be told: ours does not send such */
 		log_error("a malformed request of %zd octets was refused", n);
-		answer_reason(&answer, KEY_FAULT, "malformed request");
-	} else {
-		answer_request(&request, &answer);
+		return 0;
 	}
-	rc = reply(server, &answer);
+	memset(&answer, 0, sizeof(answer));
+	answer_request(&request, &answer);
+	reply(server, &request, &answer);
 	key_answer_clear(&answer);
-	return rc;
+	return 0;
 }
 
 static void *
@@ -304,7 +310,6 @@ serve(void *arg)
 
 	while (serve_one(server) == 0)
 		atomic_fetch_sub(&process.busy, 1);
-	close(server->fd);
 	atomic_fetch_sub(&process.busy, 1);
 	return NULL;
 }
@@ -470,7 +475,7 @@ prepare(struct conf *conf, const struct channels *tokens,
 }
 
 static int
-start_threads(struct server *servers, struct smime_error *err)
+start_threads(struct server *servers, size_t count, struct smime_error *err)
 {
 	pthread_attr_t attr;
 	size_t i;
@@ -479,8 +484,7 @@ start_threads(struct server *servers, struct smime_error *err)
 	if (pthread_attr_init(&attr) != 0)
 		return smime_error_setx(err, "cannot start threads");
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	for (i = 0; i < process.channels.count; i++) {
-		servers[i].fd = process.channels.fds[i];
+	for (i = 0; i < count; i++) {
 		rc = sandbox_thread(&servers[i].thread, &attr, serve,
 		    &servers[i]);
 		if (rc != 0) {
@@ -496,14 +500,15 @@ int
 key_process(struct conf *conf, int control, const struct channels *channels)
 {
 	struct smime_error err = { "" };
+	const size_t count = conf_key_threads(conf);
 	struct server *servers;
 	size_t i;
 
 	process.channels = channels[JOINT_SIGN];
-	servers = calloc(process.channels.count, sizeof(*servers));
+	servers = calloc(count, sizeof(*servers));
 	if (servers == NULL || prepare(conf_ref(conf),
 	    &channels[JOINT_TOKENS], &err) != 0 ||
-	    start_threads(servers, &err) != 0 ||
+	    start_threads(servers, count, &err) != 0 ||
 	    unlockd_start(process.vault, &err) != 0 ||
 	    control_start(control, apply, stop, &err) != 0 ||
 	    sandbox_serve(SANDBOX_KEYS, &err) != 0) {
@@ -515,7 +520,7 @@ key_process(struct conf *conf, int control, const struct channels *channels)
 		log_error("the key process lost its supervisor");
 		return EX_OSERR;
 	}
-	for (i = 0; i < process.channels.count; i++)
+	for (i = 0; i < count; i++)
 		pthread_join(servers[i].thread, NULL);
 	free(servers);
 	return EX_OK;

@@ -124,6 +124,6 @@ main(int argc, char **argv)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, unused) == -1)
 		err(EX_OSERR, "sockets");
 	channels[JOINT_SIGN].fds = unused;
-	channels[JOINT_SIGN].count = 1;
+	channels[JOINT_SIGN].count = 2;
 	return mail_process(conf, control[1], channels);
 }

@@ -160,8 +160,8 @@ caged_end(struct caged *caged)
 	return status;
 }
 
-ssize_t
-caged_request(unsigned char *buf)
+static ssize_t
+numbered_request(uint64_t number, unsigned char *buf)
 {
 	struct key_request request;
 
@@ -169,19 +169,39 @@ caged_request(unsigned char *buf)
 	snprintf(request.queue_id, sizeof(request.queue_id), "4F2A");
 	snprintf(request.address, sizeof(request.address), BUDI);
 	request.digest = SMIME_SHA256;
+	request.number = number;
 	memset(request.value, 0x5a, 32);
 	return channel_put_request(&request, buf, CHANNEL_REQUEST_MAX);
 }
 
+ssize_t
+caged_request(unsigned char *buf)
+{
+	return numbered_request(0, buf);
+}
+
 void
-caged_ask(struct caged *caged, unsigned channel, struct key_answer *answer)
+caged_ask_number(struct caged *caged, uint64_t number,
+    struct key_answer *answer)
 {
 	static unsigned char buf[CHANNEL_ANSWER_MAX + 64];
-	ssize_t len = caged_request(buf), n;
+	ssize_t len = numbered_request(number, buf), n;
 
-	assert_int_equal(send(caged->channels[channel], buf, (size_t)len,
+	assert_int_equal(send(caged->channels[0], buf, (size_t)len,
 	    MSG_NOSIGNAL), len);
-	n = recv(caged->channels[channel], buf, sizeof(buf), 0);
-	assert_true(n > 0);
-	assert_int_equal(channel_get_answer(buf, (size_t)n, answer), 0);
+	for (;;) {
+		n = recv(caged->channels[1], buf, sizeof(buf), 0);
+		assert_true(n > 0);
+		assert_int_equal(channel_get_answer(buf, (size_t)n, answer),
+		    0);
+		if (answer->number == number)
+			return;
+		key_answer_clear(answer);
+	}
+}
+
+void
+caged_ask(struct caged *caged, struct key_answer *answer)
+{
+	caged_ask_number(caged, 1, answer);
 }

@@ -17,7 +17,8 @@
 #define CAGED_SUBMIT	"lp"
 
 /* mail_process, key_process, submit_process; named by the test, which links
- * it. The channels are those to whoever asks it. */
+ * it. The channels are those to whoever asks it; of the key process's, the first
+ * is for requests, the other for answers. */
 typedef int (*caged_function)(struct conf *conf, int control,
     const struct channels *channels);
 
@@ -44,8 +45,10 @@ void	 caged_await(struct caged *caged);
 int	 caged_end(struct caged *caged);
 /* A request that is served; returns its length. */
 ssize_t	 caged_request(unsigned char *buf);
-/* Sends such a one on a channel; the answer to it. */
-void	 caged_ask(struct caged *caged, unsigned channel,
+/* Sends such a one to the key process; the answer to it. */
+void	 caged_ask(struct caged *caged, struct key_answer *answer);
+/* Numbers it, sends it, and passes over the answers to others. */
+void	 caged_ask_number(struct caged *caged, uint64_t number,
 	    struct key_answer *answer);
 
 #endif

@@ -203,7 +203,7 @@ test_locked(void **state)
 	caged_start(&running, can_raise() ? key_process : unlimited_keys);
 	caged_await(&running);
 	for (i = 0; i < 50; i++) {
-		caged_ask(&running, i % CAGED_CHANNELS, &answer);
+		caged_ask(&running, &answer);
 		assert_int_equal(answer.status, KEY_SIGNED);
 		key_answer_clear(&answer);
 	}
@@ -362,7 +362,7 @@ make_pairs(void)
 
 /* Signed by the certificate in it, or answered temporarily; which. */
 static bool
-is_signed(struct caged *running, unsigned channel)
+is_signed(struct caged *running)
 {
 	unsigned char value[32];
 	struct smime_error err = { "" };
@@ -370,7 +370,7 @@ is_signed(struct caged *running, unsigned channel)
 	bool made;
 
 	memset(value, 0x5a, sizeof(value));
-	caged_ask(running, channel, &answer);
+	caged_ask(running, &answer);
 	made = answer.status == KEY_SIGNED;
 	if (!made && answer.status != KEY_FAULT)
 		fail_msg("status %d: %s", (int)answer.status, answer.reason);
@@ -404,8 +404,7 @@ test_replaced(void **state)
 		replace(count);
 	while (made < count * SIGNINGS ||
 	    atomic_load(&shared->replaced) < count) {
-		if (is_signed(&running, (unsigned)(made + faults) %
-		    CAGED_CHANNELS))
+		if (is_signed(&running))
 			atomic_store(&shared->made, ++made);
 		else
 			faults++;
@@ -416,7 +415,7 @@ test_replaced(void **state)
 		    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			fail_msg("the replacer failed: %x", status);
 	}
-	assert_true(is_signed(&running, 0));
+	assert_true(is_signed(&running));
 	assert_int_equal(caged_end(&running), 0);
 	print_message("%ld replacements, %ld signatures by the certificate in "
 	    "them, %ld temporary failures\n", count, made, faults);

@@ -23,7 +23,8 @@
 static const struct key_request question = {
 	.queue_id = "4Fq1xY2zK9z1", .digest = SMIME_SHA384,
 	.address = "budi@dinkes.pekalongankab.go.id",
-	.value = { 1, 2, 3, 0, 5 }
+	.value = { 1, 2, 3, 0, 5 }, .reply_to = 0x1234,
+	.number = 0x0102030405060708
 };
 
 static struct key_answer
@@ -31,7 +32,8 @@ signed_answer(size_t len)
 {
 	struct key_answer answer = { .status = KEY_SIGNED, .pinned = true,
 	    .digest = SMIME_SHA256, .not_after = 1893456000,
-	    .serial = "0A1B2C", .reason = "", .der_len = len };
+	    .serial = "0A1B2C", .reason = "", .der_len = len,
+	    .number = 0xfedcba9876543210 };
 
 	answer.der = OPENSSL_malloc(len);
 	memset(answer.der, 0x30, len);
@@ -54,7 +56,7 @@ test_request(void **state)
 	for (d = 0; d < 3; d++) {
 		request.digest = digests[d];
 		len = channel_put_request(&request, buf, sizeof(buf));
-		assert_int_equal(len, 5 + smime_digest_size(digests[d]) +
+		assert_int_equal(len, 15 + smime_digest_size(digests[d]) +
 		    strlen(request.queue_id) + strlen(request.address));
 		assert_int_equal(channel_get_request(buf, (size_t)len, &out),
 		    0);
@@ -109,20 +111,21 @@ static const struct {
 	size_t		 at;
 	unsigned char	 octet;
 } bad_requests[] = {
-	{ "type", 0, 2 }, { "type", 0, 4 }, { "digest", 1, 3 }, { "digest", 1, 255 },
-	{ "shorter queue id", 2, 11 }, { "longer queue id", 2, 13 },
-	{ "queue id over its ceiling", 2, 65 },
-	{ "address over its ceiling", 3, 2 }, { "empty address", 4, 0 },
-	{ "NUL in the queue id", 5 + 48, 0 },
-	{ "NUL in the address", 5 + 48 + 12, 0 },
+	{ "type", 0, 2 }, { "type", 0, 4 }, { "digest", 1, 3 },
+	{ "digest", 1, 255 },
+	{ "shorter queue id", 12, 11 }, { "longer queue id", 12, 13 },
+	{ "queue id over its ceiling", 12, 65 },
+	{ "address over its ceiling", 13, 2 }, { "empty address", 14, 0 },
+	{ "NUL in the queue id", 15 + 48, 0 },
+	{ "NUL in the address", 15 + 48 + 12, 0 },
 }, bad_answers[] = {
 	{ "type", 0, 1 }, { "no status", 1, 0 }, { "status", 1, 7 },
 	{ "DER with a refusal", 1, KEY_NO_IDENTITY }, { "digest", 2, 3 },
-	{ "pinned", 3, 2 }, { "serial's length", 12, 7 },
-	{ "serial over its ceiling", 12, 65 },
-	{ "reason's length", 14, 1 }, { "reason over its ceiling", 13, 2 },
-	{ "DER's length", 18, 99 }, { "DER over its ceiling", 15, 1 },
-	{ "NUL in the serial", 19, 0 },
+	{ "pinned", 3, 2 }, { "serial's length", 20, 7 },
+	{ "serial over its ceiling", 20, 65 },
+	{ "reason's length", 22, 1 }, { "reason over its ceiling", 21, 2 },
+	{ "DER's length", 26, 99 }, { "DER over its ceiling", 23, 1 },
+	{ "NUL in the serial", 27, 0 },
 };
 
 static void
@@ -164,11 +167,12 @@ test_answer(void **state)
 
 	(void)state;
 	len = channel_put_answer(&answer, buf, sizeof(buf));
-	assert_int_equal(len, 19 + 6 + 1500);
+	assert_int_equal(len, 27 + 6 + 1500);
 	assert_int_equal(channel_get_answer(buf, (size_t)len, &out), 0);
 	assert_int_equal(out.status, KEY_SIGNED);
 	assert_true(out.pinned);
 	assert_true(out.not_after == 1893456000);
+	assert_true(out.number == 0xfedcba9876543210);
 	assert_string_equal(out.serial, "0A1B2C");
 	assert_int_equal(out.der_len, 1500);
 	assert_memory_equal(out.der, answer.der, 1500);
@@ -206,90 +210,127 @@ test_answer(void **state)
 
 /* ------------------------------------------------------------------ pool --- */
 
-enum act { ANSWER, SILENT, GARBAGE, TOO_LONG, CLOSE, LATE, TWICE };
+#define ANSWERS_MAX	8
+#define SERVERS		3
 
+enum act { ANSWER, SILENT, GARBAGE, TOO_LONG, CLOSE, LATE, TWICE, OTHER };
+
+/* The key process's side. */
 struct peer {
-	int		 fd;
-	_Atomic enum act act;
-	pthread_t	 thread;
+	int		 requests;
+	int		 asked_on;	/* the pool's end of it */
+	size_t		 count;
+	int		 answers[ANSWERS_MAX];
+	_Atomic enum act act[ANSWERS_MAX];	/* by channel */
+	pthread_t	 servers[SERVERS];
 	_Atomic int	 served;
 };
 
 static void
-peer_answer(struct peer *peer, const char *queue_id)
+peer_answer(int fd, const struct key_request *request, const char *reason)
 {
-	struct key_answer answer = { .status = KEY_NO_IDENTITY };
+	struct key_answer answer = { .status = KEY_NO_IDENTITY,
+	    .number = request->number };
 	unsigned char buf[CHANNEL_REQUEST_MAX];
 	ssize_t len;
 
-	snprintf(answer.reason, sizeof(answer.reason), "%s", queue_id);
+	snprintf(answer.reason, sizeof(answer.reason), "%s", reason);
 	len = channel_put_answer(&answer, buf, sizeof(buf));
-	send(peer->fd, buf, (size_t)len, MSG_NOSIGNAL);
+	send(fd, buf, (size_t)len, MSG_NOSIGNAL);
 }
 
-/* The key process's side of one channel. */
+static void
+peer_serve(struct peer *peer, struct key_request *request)
+{
+	static unsigned char large[CHANNEL_ANSWER_MAX + 100];
+	const enum act act = peer->act[request->reply_to];
+	int fd = peer->answers[request->reply_to];
+
+	if (act == CLOSE)
+		shutdown(fd, SHUT_RDWR);
+	if (act == GARBAGE)
+		send(fd, "garbage", 7, MSG_NOSIGNAL);
+	if (act == TOO_LONG)
+		send(fd, large, sizeof(large), MSG_NOSIGNAL);
+	if (act == LATE)
+		usleep(1300000);
+	if (act == OTHER)
+		request->number++;
+	if (act == ANSWER || act == LATE || act == TWICE || act == OTHER)
+		peer_answer(fd, request, request->queue_id);
+	if (act == TWICE)
+		peer_answer(fd, request, "not asked");
+}
+
 static void *
 peer_main(void *arg)
 {
-	static unsigned char large[CHANNEL_ANSWER_MAX + 100];
 	struct peer *peer = arg;
 	unsigned char buf[CHANNEL_REQUEST_MAX];
 	struct key_request request;
 	ssize_t n;
 
-	while ((n = recv(peer->fd, buf, sizeof(buf), 0)) > 0) {
-		if (channel_get_request(buf, (size_t)n, &request) == -1)
+	while ((n = recv(peer->requests, buf, sizeof(buf), 0)) > 0) {
+		if (channel_get_request(buf, (size_t)n, &request) == -1 ||
+		    request.reply_to >= peer->count)
 			break;
 		peer->served++;
-		if (peer->act == CLOSE)
-			break;
-		if (peer->act == GARBAGE)
-			send(peer->fd, "garbage", 7, MSG_NOSIGNAL);
-		if (peer->act == TOO_LONG)
-			send(peer->fd, large, sizeof(large), MSG_NOSIGNAL);
-		if (peer->act == LATE)
-			usleep(1300000);
-		if (peer->act == ANSWER || peer->act == LATE ||
-		    peer->act == TWICE)
-			peer_answer(peer, request.queue_id);
-		if (peer->act == TWICE)
-			peer_answer(peer, "not asked");
+		peer_serve(peer, &request);
 	}
-	close(peer->fd);
 	return NULL;
 }
 
+/* Nobody reads the requests yet. */
 static struct channel_pool *
-open_pool(struct peer *peers, size_t count, enum act act)
+join_pool(struct peer *peer, size_t count, enum act act)
 {
 	struct channel_pool *pool;
-	int pair[2], fds[8];
+	int pair[2], fds[ANSWERS_MAX + 1];
 	size_t i;
 
-	for (i = 0; i < count; i++) {
+	memset(peer, 0, sizeof(*peer));
+	peer->count = count;
+	for (i = 0; i <= count; i++) {
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair),
 		    0);
 		fds[i] = pair[0];
-		peers[i].fd = pair[1];
-		peers[i].act = act;
-		peers[i].served = 0;
-		assert_int_equal(pthread_create(&peers[i].thread, NULL,
-		    peer_main, &peers[i]), 0);
+		if (i == 0) {
+			peer->requests = pair[1];
+			continue;
+		}
+		peer->answers[i - 1] = pair[1];
+		peer->act[i - 1] = act;
 	}
-	pool = channel_pool_new(fds, count);
+	peer->asked_on = fds[0];
+	pool = channel_pool_new(fds, count + 1);
 	assert_non_null(pool);
 	assert_int_equal(channel_pool_usable(pool), count);
 	return pool;
 }
 
+static struct channel_pool *
+open_pool(struct peer *peer, size_t count, enum act act)
+{
+	struct channel_pool *pool = join_pool(peer, count, act);
+	size_t i;
+
+	for (i = 0; i < SERVERS; i++)
+		assert_int_equal(pthread_create(&peer->servers[i], NULL,
+		    peer_main, peer), 0);
+	return pool;
+}
+
 static void
-close_pool(struct channel_pool *pool, struct peer *peers, size_t count)
+close_pool(struct channel_pool *pool, struct peer *peer)
 {
 	size_t i;
 
 	channel_pool_free(pool);
-	for (i = 0; i < count; i++)
-		pthread_join(peers[i].thread, NULL);
+	for (i = 0; i < SERVERS; i++)
+		pthread_join(peer->servers[i], NULL);
+	close(peer->requests);
+	for (i = 0; i < peer->count; i++)
+		close(peer->answers[i]);
 }
 
 static int
@@ -316,6 +357,7 @@ static const struct {
 	{ "too long", TOO_LONG, "is malformed" },
 	{ "closed", CLOSE, "closed the channel" },
 	{ "late", LATE, "did not answer in time" },
+	{ "of another request", OTHER, "answered what was not asked" },
 };
 
 /* A channel at fault is closed for good, and the next one still works. */
@@ -324,28 +366,29 @@ test_faults(void **state)
 {
 	struct channel_pool *pool;
 	struct smime_error err;
-	struct peer peers[2];
+	struct peer peer;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-		pool = open_pool(peers, 2, ANSWER);
-		peers[1].act = faults[i].act;	/* the first to be taken */
+		pool = open_pool(&peer, 2, ANSWER);
+		peer.act[1] = faults[i].act;	/* the first to be taken */
 		assert_int_equal(ask(pool, 1, &err), -1);
 		if (strstr(err.text, faults[i].want) == NULL)
 			fail_msg("%s: got %s", faults[i].what, err.text);
 		assert_int_equal(channel_pool_usable(pool), 1);
-		assert_int_equal(ask(pool, 1, &err), 0);
-		peers[0].act = CLOSE;
-		assert_int_equal(ask(pool, 1, &err), -1);
+		assert_int_equal(ask(pool, 5, &err), 0);
+		peer.act[0] = CLOSE;
+		assert_int_equal(ask(pool, 5, &err), -1);
 		assert_int_equal(channel_pool_usable(pool), 0);
-		assert_int_equal(ask(pool, 1, &err), -1);
+		assert_int_equal(ask(pool, 5, &err), -1);
 		assert_non_null(strstr(err.text, "no channel"));
-		close_pool(pool, peers, 2);
+		close_pool(pool, &peer);
 	}
 }
 
-/* Every loss makes the rest slower: at half of them it is time to renew. */
+/* Two channels for each thread of the key process: when as many are lost as may
+ * stand for half of the threads, it is time to renew. */
 static void
 test_worn(void **state)
 {
@@ -353,24 +396,25 @@ test_worn(void **state)
 		size_t	count, lost;
 		bool	want;
 	} rows[] = {
-		{ 1, 0, false }, { 1, 1, true }, { 2, 0, false },
-		{ 2, 1, true }, { 3, 1, false }, { 3, 2, true },
-		{ 4, 1, false }, { 4, 2, true }, { 4, 4, true },
+		{ 2, 0, false }, { 2, 1, true }, { 2, 2, true },
+		{ 4, 0, false }, { 4, 1, true }, { 6, 1, false },
+		{ 6, 2, true }, { 8, 1, false }, { 8, 2, true },
+		{ 8, 8, true },
 	};
 	struct channel_pool *pool;
 	struct smime_error err;
-	struct peer peers[4];
+	struct peer peer;
 	size_t i, k;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		pool = open_pool(peers, rows[i].count, CLOSE);
+		pool = open_pool(&peer, rows[i].count, CLOSE);
 		for (k = 0; k < rows[i].lost; k++)
-			assert_int_equal(ask(pool, 1, &err), -1);
+			assert_int_equal(ask(pool, 5, &err), -1);
 		if (channel_pool_worn(pool) != rows[i].want)
 			fail_msg("%zu of %zu lost: not %s", rows[i].lost,
 			    rows[i].count, rows[i].want ? "worn" : "well");
-		close_pool(pool, peers, rows[i].count);
+		close_pool(pool, &peer);
 	}
 }
 
@@ -384,12 +428,41 @@ test_unasked(void **state)
 
 	(void)state;
 	pool = open_pool(&peer, 1, TWICE);
-	assert_int_equal(ask(pool, 1, &err), 0);
-	usleep(100000);
-	assert_int_equal(ask(pool, 1, &err), -1);
-	assert_non_null(strstr(err.text, "spoke unasked"));
+	assert_int_equal(ask(pool, 5, &err), 0);
+	assert_int_equal(ask(pool, 5, &err), -1);
+	assert_non_null(strstr(err.text, "answered what was not asked"));
 	assert_int_equal(channel_pool_usable(pool), 0);
-	close_pool(pool, &peer, 1);
+	close_pool(pool, &peer);
+}
+
+/* Nobody reads the requests, and then there is nobody. */
+static void
+test_requests_lost(void **state)
+{
+	const unsigned char filler[4096] = { 0 };
+	struct channel_pool *pool;
+	struct smime_error err;
+	struct peer peer;
+	size_t i;
+	int fd;
+
+	(void)state;
+	pool = join_pool(&peer, 2, ANSWER);
+	fd = peer.asked_on;
+	while (send(fd, filler, sizeof(filler), MSG_DONTWAIT) > 0)
+		continue;
+	while (send(fd, filler, 1, MSG_DONTWAIT) > 0)
+		continue;
+	assert_int_equal(ask(pool, 1, &err), -1);
+	assert_non_null(strstr(err.text, "did not read the request in time"));
+	assert_int_equal(channel_pool_usable(pool), 1);
+	close(peer.requests);
+	assert_int_equal(ask(pool, 5, &err), -1);
+	assert_non_null(strstr(err.text, "cannot be reached"));
+	assert_int_equal(channel_pool_usable(pool), 0);
+	channel_pool_free(pool);
+	for (i = 0; i < 2; i++)
+		close(peer.answers[i]);
 }
 
 /* An odd request costs no channel. */
@@ -404,11 +477,12 @@ test_odd_request(void **state)
 
 	(void)state;
 	pool = open_pool(&peer, 1, ANSWER);
+	assert_null(channel_pool_new(&peer.requests, 1));
 	memset(request.queue_id, 'q', sizeof(request.queue_id));
 	assert_int_equal(channel_ask(pool, &request, 1, &answer, &err), -1);
 	assert_int_equal(channel_pool_usable(pool), 1);
-	assert_int_equal(ask(pool, 1, &err), 0);
-	close_pool(pool, &peer, 1);
+	assert_int_equal(ask(pool, 5, &err), 0);
+	close_pool(pool, &peer);
 }
 
 static void *
@@ -436,13 +510,13 @@ static void
 test_threads(void **state)
 {
 	struct channel_pool *pool;
-	struct peer peers[3];
+	struct peer peer;
 	pthread_t threads[8];
 	void *wrong;
 	size_t i;
 
 	(void)state;
-	pool = open_pool(peers, 3, ANSWER);
+	pool = open_pool(&peer, 3, ANSWER);
 	for (i = 0; i < 8; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, ask_many,
 		    pool), 0);
@@ -451,9 +525,8 @@ test_threads(void **state)
 		assert_ptr_equal(wrong, NULL);
 	}
 	assert_int_equal(channel_pool_usable(pool), 3);
-	close_pool(pool, peers, 3);
-	assert_int_equal(peers[0].served + peers[1].served + peers[2].served,
-	    8 * 300);
+	close_pool(pool, &peer);
+	assert_int_equal(peer.served, 8 * 300);
 }
 
 struct waiter {
@@ -499,7 +572,7 @@ test_one_deadline(void **state)
 		assert_true(waiters[i].seconds > 0.9);
 		assert_true(waiters[i].seconds < 1.9);
 	}
-	close_pool(pool, &peer, 1);
+	close_pool(pool, &peer);
 }
 
 int
@@ -513,6 +586,7 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_worn),
 		cmocka_unit_test(test_unasked),
+		cmocka_unit_test(test_requests_lost),
 		cmocka_unit_test(test_odd_request),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_one_deadline),

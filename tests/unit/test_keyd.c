@@ -23,7 +23,7 @@
 #include "seen_log.h"
 #include "store.h"
 
-#define CHANNELS	3
+#define CHANNELS	4	/* for requests, and three for answers */
 #define PASSPHRASE	"a passphrase of the keystore, for tests alone"
 
 /* The sandbox is tested elsewhere; here it must be entered in order. */
@@ -225,21 +225,24 @@ request_for(const char *address, enum smime_digest digest)
 }
 
 static void
-send_request(int fd, const struct key_request *request)
+send_request(struct running *running, const struct key_request *request)
 {
 	unsigned char buf[CHANNEL_REQUEST_MAX];
 	ssize_t len;
 
 	len = channel_put_request(request, buf, sizeof(buf));
 	assert_true(len > 0);
-	assert_int_equal(send(fd, buf, (size_t)len, MSG_NOSIGNAL), len);
+	assert_int_equal(send(running->channels[0], buf, (size_t)len,
+	    MSG_NOSIGNAL), len);
 }
 
 static void
-receive_answer(int fd, struct key_answer *answer)
+receive_answer(struct running *running, unsigned which,
+    struct key_answer *answer)
 {
 	static unsigned char buf[CHANNEL_ANSWER_MAX];
 	const struct timeval limit = { 10, 0 };
+	const int fd = running->channels[1 + which];
 	ssize_t len;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -255,10 +258,13 @@ static enum key_status
 ask(struct running *running, const char *address, enum smime_digest digest,
     struct key_answer *answer)
 {
+	static uint64_t number = 0xfffffffffffffff0;
 	struct key_request request = request_for(address, digest);
 
-	send_request(running->channels[0], &request);
-	receive_answer(running->channels[0], answer);
+	request.number = ++number;
+	send_request(running, &request);
+	receive_answer(running, 0, answer);
+	assert_true(answer->number == number);
 	return answer->status;
 }
 
@@ -382,8 +388,8 @@ test_list(void **state)
 	store_put(BUDI, "a", "one");
 	store_replace(BUDI, "a", "siti", "key.pem", false);
 	start(&running);
-	send_request(running.channels[0], &request);
-	receive_answer(running.channels[0], &answer);
+	send_request(&running, &request);
+	receive_answer(&running, 0, &answer);
 	assert_int_equal(answer.status, KEY_CERTIFICATES);
 	p = answer.der;
 	cert = d2i_X509(NULL, &p, (long)answer.der_len);
@@ -391,50 +397,51 @@ test_list(void **state)
 	assert_ptr_equal(p, answer.der + answer.der_len);
 	key_answer_clear(&answer);
 	store_touch(BUDI, "a", "suspended");
-	send_request(running.channels[0], &request);
-	receive_answer(running.channels[0], &answer);
+	send_request(&running, &request);
+	receive_answer(&running, 0, &answer);
 	assert_int_equal(answer.status, KEY_NO_IDENTITY);
 	X509_free(cert);
 	X509_free(want);
 	stop(&running);
 }
 
-/* Every length up to a request's, junk and too long: an answer each, and the
- * channel goes on. */
+/* Every length up to a request's, junk and too long, and a channel that there
+ * is not: none is answered, and a good request behind each is. */
 static void
 test_malformed(void **state)
 {
 	struct key_request request = request_for(BUDI, SMIME_SHA256);
 	unsigned char good[CHANNEL_REQUEST_MAX], junk[8192];
-	struct key_answer answer;
 	struct running running;
 	ssize_t len;
 	size_t n;
 	int fd;
 
 	(void)state;
+	write_conf("", "rate_limit = 0;");
 	store_put(BUDI, "a", "one");
 	start(&running);
-	fd = running.channels[1];
+	fd = running.channels[0];
 	len = channel_put_request(&request, good, sizeof(good));
 	for (n = 1; n < (size_t)len; n++) {
 		assert_int_equal(send(fd, good, n, 0), n);
-		receive_answer(fd, &answer);
-		if (answer.status != KEY_FAULT)
-			fail_msg("cut at %zu: got %d", n, answer.status);
+		assert_int_equal(status_for(&running, BUDI), KEY_SIGNED);
 	}
 	memset(junk, 0xff, sizeof(junk));
 	for (n = 1; n <= sizeof(junk); n *= 2) {
 		assert_int_equal(send(fd, junk, n, 0), n);
-		receive_answer(fd, &answer);
-		assert_int_equal(answer.status, KEY_FAULT);
+		assert_int_equal(status_for(&running, BUDI), KEY_SIGNED);
 	}
-	send_request(fd, &request);
-	receive_answer(fd, &answer);
-	assert_int_equal(answer.status, KEY_SIGNED);
-	key_answer_clear(&answer);
+	for (request.reply_to = CHANNELS - 1; request.reply_to != 0;
+	    request.reply_to *= 2) {
+		send_request(&running, &request);
+		assert_int_equal(status_for(&running, BUDI), KEY_SIGNED);
+	}
+	assert_int_equal(recv(running.channels[2], junk, sizeof(junk),
+	    MSG_DONTWAIT), -1);
 	stop(&running);
 	assert_true(logged("malformed request"));
+	assert_true(logged("names channel 3, which there is not"));
 }
 
 static void
@@ -589,31 +596,51 @@ test_expiry_warning(void **state)
 static void
 test_ends(void **state)
 {
-	struct key_answer answer;
+	struct key_request request = request_for(BUDI, SMIME_SHA256);
 	struct running running;
 	size_t i;
 
 	(void)state;
 	store_put(BUDI, "a", "one");
 	start(&running);
-	close(running.channels[2]);
+	close(running.channels[3]);
+	request.reply_to = 2;
+	for (i = 0; i < 20; i++)
+		send_request(&running, &request);
 	assert_int_equal(status_for(&running, BUDI), KEY_SIGNED);
-	running.channels[2] = running.channels[1];
-	running.channels[1] = dup(running.channels[2]);
+	running.channels[3] = dup(running.channels[0]);
 	stop(&running);
 
 	step_count = 0;
 	start(&running);
-	assert_int_equal(ask(&running, BUDI, SMIME_SHA256, &answer),
-	    KEY_SIGNED);
-	key_answer_clear(&answer);
+	assert_int_equal(status_for(&running, BUDI), KEY_SIGNED);
 	close(running.control);
 	assert_int_equal(wait_status(&running), 0);
 	for (i = 0; i < CHANNELS; i++)
 		close(running.channels[i]);
 }
 
-/* All channels at once. */
+/* Whoever asks and never reads takes no thread from others. */
+static void
+test_not_read(void **state)
+{
+	struct key_request request = request_for(BUDI, SMIME_SHA256);
+	struct running running;
+	size_t i;
+
+	(void)state;
+	write_conf("", "rate_limit = 0;");
+	store_put(BUDI, "a", "one");
+	start(&running);
+	request.reply_to = 1;
+	for (i = 0; i < 1000; i++)
+		send_request(&running, &request);
+	assert_int_equal(status_for(&running, BUDI), KEY_SIGNED);
+	stop(&running);
+	assert_true(logged("cannot send an answer"));
+}
+
+/* All channels at once, each several times. */
 static void
 test_channels(void **state)
 {
@@ -623,14 +650,19 @@ test_channels(void **state)
 	size_t i, round;
 
 	(void)state;
+	write_conf("", "rate_limit = 0;");
 	store_put(BUDI, "a", "one");
 	start(&running);
 	for (round = 0; round < 20; round++) {
-		for (i = 0; i < CHANNELS; i++)
-			send_request(running.channels[i], &request);
-		for (i = 0; i < CHANNELS; i++) {
-			receive_answer(running.channels[i], &answer);
+		for (i = 0; i < CHANNELS - 1; i++) {
+			request.reply_to = (uint16_t)i;
+			request.number = round << 8 | i;
+			send_request(&running, &request);
+		}
+		for (i = 0; i < CHANNELS - 1; i++) {
+			receive_answer(&running, (unsigned)i, &answer);
 			assert_int_equal(answer.status, KEY_SIGNED);
+			assert_true(answer.number == (round << 8 | i));
 			key_answer_clear(&answer);
 		}
 	}
@@ -642,7 +674,7 @@ static void
 test_cannot_start(void **state)
 {
 	struct running running = { .control = -1 };
-	int control[2], none[CHANNELS] = { -1, -1, -1 };
+	int control[2], none[CHANNELS] = { -1, -1, -1, -1 };
 
 	(void)state;
 	assert_int_equal(rename(pki_path("keystore"), pki_path("away")), 0);
@@ -672,6 +704,7 @@ main(void)
 		cmocka_unit_test_setup(test_passphrase, each_setup),
 		cmocka_unit_test_setup(test_expiry_warning, each_setup),
 		cmocka_unit_test_setup(test_ends, each_setup),
+		cmocka_unit_test_setup(test_not_read, each_setup),
 		cmocka_unit_test_setup(test_channels, each_setup),
 		cmocka_unit_test_setup(test_cannot_start, each_setup),
 	};

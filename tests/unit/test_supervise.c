@@ -201,8 +201,10 @@ fake_keys(struct conf *conf, int control, const struct channels *channels)
 			return 65;
 		snprintf(answer.reason, sizeof(answer.reason), "%s",
 		    request.queue_id);
+		answer.number = request.number;
 		n = channel_put_answer(&answer, buf, sizeof(buf));
-		send(channels[SIGN].fds[0], buf, (size_t)n, MSG_NOSIGNAL);
+		send(channels[SIGN].fds[1 + request.reply_to], buf,
+		    (size_t)n, MSG_NOSIGNAL);
 	}
 }
 
@@ -217,7 +219,8 @@ fake_mail(struct conf *conf, int control, const struct channels *channels)
 
 	if (fake_begin(MAIL, conf, control) == -1)
 		return 69;
-	pool = channel_pool_new(channels[SIGN].fds, 1);
+	pool = channel_pool_new(channels[SIGN].fds,
+	    channels[SIGN].count);
 	if (channel_ask(pool, &request, 5, &answer, &err) == 0 &&
 	    strcmp(answer.reason, "4Fq1") == 0)
 		shared->answered++;
