@@ -16,6 +16,7 @@
  * A connection belongs to one thread at a time.
  */
 #undef _FORTIFY_SOURCE		/* as in readahead.c */
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -150,7 +151,20 @@ wait_for_room(int fd)
 	return rc == 1 ? 0 : -1;
 }
 
-/* All of it; -1 with errno. Changes parts. */
+/* What has room at once. */
+static ssize_t
+send_now(int fd, struct iovec *parts, int count)
+{
+	const struct msghdr message = { .msg_iov = parts,
+	    .msg_iovlen = (size_t)count };
+
+	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/*
+ * All of it; -1 with errno. Changes parts. There is nearly always room: it is
+ * asked for when there was none.
+ */
 static int
 write_all(int fd, struct iovec *parts, int count)
 {
@@ -161,10 +175,10 @@ write_all(int fd, struct iovec *parts, int count)
 			parts++;
 		if (count == 0)
 			return 0;
-		if (wait_for_room(fd) == -1)
-			return -1;
-		n = writev_next(fd, parts, count);
+		n = send_now(fd, parts, count);
 		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno == EAGAIN && wait_for_room(fd) == 0)
 			continue;
 		if (n == -1)
 			return -1;

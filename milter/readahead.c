@@ -11,7 +11,8 @@
  *
  * So a connection that accept.c hands over has a buffer: read() fills it with
  * what there is and gives out of it, and poll() says at once that there is
- * something to read while it holds anything. Other descriptors, and all calls
+ * something to read while it holds anything, or said so before and nothing was
+ * read since. Other descriptors, and all calls
  * of libc's own, go to the C library as ever. The buffer goes when it is empty,
  * so that a connection at rest costs no memory.
  *
@@ -47,6 +48,7 @@ struct ahead {
 };
 
 static atomic_bool	watched[DESCRIPTORS];
+static atomic_bool	ready[DESCRIPTORS];	/* said poll(), before read() */
 static _Atomic(struct ahead *) buffers[DESCRIPTORS];
 
 /* The C library's, or those of a sanitizer that is linked between. */
@@ -77,8 +79,9 @@ readahead_has(int fd)
 static bool
 holds_something(int fd)
 {
-	return readahead_has(fd) && atomic_load_explicit(&buffers[fd],
-	    memory_order_acquire) != NULL;
+	return readahead_has(fd) && (atomic_load_explicit(&ready[fd],
+	    memory_order_relaxed) || atomic_load_explicit(&buffers[fd],
+	    memory_order_acquire) != NULL);
 }
 
 /* The buffer holds somebody's mail. */
@@ -99,6 +102,7 @@ readahead_begin(int fd)
 	if (fd < 0 || fd >= DESCRIPTORS)
 		return;
 	forget(fd);
+	atomic_store(&ready[fd], false);
 	atomic_store(&watched[fd], true);
 }
 
@@ -133,6 +137,7 @@ read(int fd, void *buf, size_t len)
 
 	if (!readahead_has(fd))
 		return read_next(fd, buf, len);
+	atomic_store_explicit(&ready[fd], false, memory_order_relaxed);
 	ahead = atomic_load_explicit(&buffers[fd], memory_order_acquire);
 	if (ahead != NULL)
 		return take(fd, ahead, buf, len);
@@ -175,31 +180,49 @@ pass_on(int fd)
 		(void)atomic_compare_exchange_strong(&watched[fd], &is, true);
 }
 
+/*
+ * libmilter asks for one connection twice before each packet. (Not inlined: the
+ * C library declares what poll() gets as only written to, and gcc believes it.)
+ */
+__attribute__((noinline))
+static int
+poll_one(struct pollfd *one, int timeout)
+{
+	int rc;
+
+	if (!readahead_has(one->fd))
+		return poll_next(one, 1, timeout);
+	pass_on(one->fd);
+	/* Asked before each writev, which sees to it itself. */
+	if (one->events == POLLOUT) {
+		gather_timeout(timeout);
+		one->revents = POLLOUT;
+		return 1;
+	}
+	if ((one->events & POLLIN) != 0 && holds_something(one->fd)) {
+		one->revents = POLLIN;
+		return 1;
+	}
+	rc = poll_next(one, 1, timeout);
+	if (rc == 1 && one->revents == POLLIN)
+		atomic_store_explicit(&ready[one->fd], true,
+		    memory_order_relaxed);
+	return rc;
+}
+
 int
 poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	nfds_t i;
-	int ready = 0, rc;
+	int has = 0, rc;
 
-	for (i = 0; i < count; i++) {
-		if (count == 1)
-			pass_on(fds[i].fd);
-		/* Asked before each writev, which sees to it itself. */
-		if (count == 1 && fds[i].events == POLLOUT &&
-		    readahead_has(fds[i].fd)) {
-			gather_timeout(timeout);
-			fds[i].revents = POLLOUT;
-			return 1;
-		}
+	if (count == 1)
+		return poll_one(fds, timeout);
+	for (i = 0; i < count; i++)
 		if ((fds[i].events & POLLIN) != 0 && holds_something(fds[i].fd))
-			ready++;
-	}
-	if (ready == 0)
+			has++;
+	if (has == 0)
 		return poll_next(fds, count, timeout);
-	if (count == 1) {
-		fds[0].revents = POLLIN;
-		return 1;
-	}
 	rc = poll_next(fds, count, 0);
 	if (rc == -1)
 		return -1;
@@ -219,6 +242,7 @@ close(int fd)
 {
 	if (readahead_has(fd)) {
 		atomic_store(&watched[fd], false);
+		atomic_store(&ready[fd], false);
 		forget(fd);
 		gather_forget(fd);
 	}

@@ -100,6 +100,29 @@ test_large(void **state)
 	assert_memory_equal(got, sent, sizeof(sent));
 }
 
+/* What poll() said is remembered until something is read, and no longer. */
+static void
+test_said_before(void **state)
+{
+	static unsigned char got[20000];
+
+	(void)state;
+	send_octets("abc", 3);
+	assert_int_equal(readable(near), 1);
+	assert_int_equal(readable(near), 1);
+	/* larger than the buffer: read past it */
+	assert_int_equal(read(near, got, sizeof(got)), 3);
+	assert_int_equal(readable(near), 0);
+	send_octets("d", 1);
+	assert_int_equal(readable(near), 1);
+	assert_int_equal(readable(near), 1);
+	close(far);
+	far = -1;
+	assert_int_equal(read(near, got, 10), 1);
+	assert_int_equal(readable(near), 1);
+	assert_int_equal(read(near, got, 10), 0);
+}
+
 static void
 test_end_of_file(void **state)
 {
@@ -197,6 +220,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_order, make_pair,
 		    drop_pair),
 		cmocka_unit_test_setup_teardown(test_large, make_pair,
+		    drop_pair),
+		cmocka_unit_test_setup_teardown(test_said_before, make_pair,
 		    drop_pair),
 		cmocka_unit_test_setup_teardown(test_end_of_file, make_pair,
 		    drop_pair),
