@@ -261,8 +261,8 @@ cert_fingerprint(X509 *cert, unsigned char out[32])
 {
 	unsigned len = 0;
 
-	return X509_digest(cert, EVP_sha256(), out, &len) == 1 && len == 32 ?
-	    0 : -1;
+	return X509_digest(cert, smime_digest_md(SMIME_SHA256), out,
+	    &len) == 1 && len == 32 ? 0 : -1;
 }
 
 /*

@@ -194,8 +194,8 @@ static int
 hold(struct held *held, const struct der *der, struct check_cache *cache,
     struct smime_error *err)
 {
-	if (EVP_Digest(der->p, der->len, held->hash, NULL, EVP_sha256(),
-	    NULL) != 1)
+	if (EVP_Digest(der->p, der->len, held->hash, NULL,
+	    smime_digest_md(SMIME_SHA256), NULL) != 1)
 		return smime_error_crypto(err, "cannot hash a certificate");
 	if (cache != NULL &&
 	    (held->cert = check_cache_get(cache, held->hash)) != NULL)

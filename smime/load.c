@@ -8,7 +8,7 @@
 
 /*
  * The configuration file and with it its providers, which libcrypto otherwise
- * reads at the first call that needs them. A byte of randomness makes the
+ * reads at the first call that needs them, and the digests. A byte of randomness makes the
  * generators, each of which would ask for its seed later.
  */
 void
@@ -19,6 +19,7 @@ smime_load(void)
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG |
 	    OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
 	    OPENSSL_INIT_ADD_ALL_DIGESTS, NULL);
+	(void)smime_digest_md(SMIME_SHA256);
 	(void)RAND_bytes(&octet, 1);
 	(void)RAND_priv_bytes(&octet, 1);
 }

@@ -270,6 +270,7 @@ enum smime_digest {
 };
 #define SMIME_DIGEST_MAX	64
 
+/* Not freed by the caller; NULL only when threads fail. */
 const EVP_MD *smime_digest_md(enum smime_digest digest);
 /* "sha-256" and so on, the spelling of micalg (RFC 8551 3.5.3.2). */
 const char *smime_digest_micalg(enum smime_digest digest);

@@ -82,11 +82,11 @@ digest_md(enum digest_kind kind)
 {
 	switch (kind) {
 	case DIGEST_SHA256:
-		return EVP_sha256();
+		return smime_digest_md(SMIME_SHA256);
 	case DIGEST_SHA384:
-		return EVP_sha384();
+		return smime_digest_md(SMIME_SHA384);
 	case DIGEST_SHA512:
-		return EVP_sha512();
+		return smime_digest_md(SMIME_SHA512);
 	case DIGEST_SHA1:
 		return EVP_sha1();
 	default:

@@ -117,8 +117,8 @@ hold(const struct verify_settings *settings, const struct der *der,
 	size_t i;
 
 	memset(known, 0, sizeof(*known));
-	if (EVP_Digest(der->p, der->len, known->hash, NULL, EVP_sha256(),
-	    NULL) != 1)
+	if (EVP_Digest(der->p, der->len, known->hash, NULL,
+	    smime_digest_md(SMIME_SHA256), NULL) != 1)
 		return false;
 	for (i = 0; i < out->candidate_count; i++)
 		if (memcmp(out->candidates[i].hash, known->hash, 32) == 0)
