@@ -38,6 +38,14 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Where each instruction takes fifty (valgrind; set by make soak), so does a
+ * limit. */
+static int64_t
+slowly(int64_t limit)
+{
+	return getenv("SAMPUL_SLOWLY") == NULL ? limit : limit * 50;
+}
+
 static int
 group_setup(void **state)
 {
@@ -259,10 +267,11 @@ test_no_descriptors(void **state)
 	    sizeof(address)), 0);
 	assert_true(is_closed(fd, PATIENCE));
 	assert_int_equal(libmilter_accept(500, &rounds), -1);
+	assert_in_range(rounds, 1, 100);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_true((after.tv_sec - before.tv_sec) * 1000 +
-	    (after.tv_nsec - before.tv_nsec) / 1000000 < 250);
+	    (after.tv_nsec - before.tv_nsec) / 1000000 < slowly(250));
 	close(fd);
 	fd = dial_and_speak();
 	given = libmilter_accept(PATIENCE, &rounds);
@@ -283,7 +292,7 @@ use_up_descriptors(int last, struct rlimit *before)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 }
 
-#define WAITING	20
+#define WAITING	60
 
 /* Those who wait are told together, and not one in each pause. */
 static void
@@ -304,7 +313,7 @@ test_no_descriptors_for_many(void **state)
 	for (i = 0; i < WAITING; i++)
 		assert_true(is_closed(fds[i], PATIENCE));
 	/* One in each pause of 100 ms would be twice as long. */
-	assert_true(now_ms() - begin < WAITING * 100 / 2);
+	assert_true(now_ms() - begin < slowly(WAITING * 100 / 2));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	for (i = 0; i < WAITING; i++)
 		close(fds[i]);
