@@ -43,12 +43,12 @@ EVP_PKEY *pki_mailbox_key(const char *name);
  * the public half as it is.
  */
 void	 pki_damage_key(const char *name);
-/* A stack with one certificate more; made when list is NULL. */
 /*
  * Issues NAME's certificate, for an RSA key, again with a key of type
  * id-RSAES-OAEP (RFC 4055), which no tool of OpenSSL does.
  */
 void	 pki_oaep(const char *name);
+/* A stack with one certificate more; made when list is NULL. */
 STACK_OF(X509) *pki_push(STACK_OF(X509) *list, X509 *cert);
 /* Certificate or key from anywhere, PEM. */
 X509	*load_cert(const char *path);

@@ -88,6 +88,15 @@ copy(const char *from, const char *to, mode_t mode)
 }
 
 void
+store_partner(const char *address, const char *name)
+{
+	mkdir(pki_path("partners"), 0755);
+	mkdir(pki_path("partners/%s", address), 0755);
+	copy(pki_path("%s/cert.pem", name), pki_path("partners/%s/a.pem",
+	    address), 0644);
+}
+
+void
 store_put(const char *address, const char *folder, const char *name)
 {
 	mkdir(store_path(address, NULL, NULL), 0700);

@@ -15,6 +15,8 @@ void	 store_empty(void);
 struct conf *store_conf(void);
 /* Copies mailbox NAME of the PKI to ADDRESS/FOLDER. */
 void	 store_put(const char *address, const char *folder, const char *name);
+/* NAME/cert.pem to partners/ADDRESS, of encryption.partners_dir. */
+void	 store_partner(const char *address, const char *name);
 /* store_put's files, one: "cert.pem" or "key.pem", by rename or in place. */
 void	 store_replace(const char *address, const char *folder,
 	    const char *name, const char *file, bool in_place);

@@ -14,9 +14,10 @@
 #include <cmocka.h>
 
 #include "../../milter/incoming.h"
+#include "fields.h"
 
 #define ID	"mx.pekalongankab.go.id"
-#define BUDI	"budi@dinkes.pekalongankab.go.id"
+#define BUDI	FIELDS_BUDI
 
 /* Texts that a certificate or a From may hold; two bits of utf8. */
 static const char *const hostile[] = {
@@ -34,26 +35,6 @@ static const char *const hostile[] = {
 	"</script>", "a@b.example", "CN=x,O=y;z", "", " ",
 };
 #define HOSTILE	(sizeof(hostile) / sizeof(hostile[0]))
-
-static void
-good(struct verdict *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->word = VERDICT_PASS;
-	out->reason = VERIFY_GOOD;
-	out->has_signer = out->validated = out->matches = true;
-	snprintf(out->part, sizeof(out->part), "2");
-	snprintf(out->from, sizeof(out->from), BUDI);
-	snprintf(out->identifier, sizeof(out->identifier), BUDI);
-	snprintf(out->serial, sizeof(out->serial), "0A1B");
-	snprintf(out->issuer, sizeof(out->issuer), "CN=Penerbit,C=ID");
-	snprintf(out->issuer_name, sizeof(out->issuer_name), "Penerbit");
-	snprintf(out->common_name, sizeof(out->common_name), "Budi");
-	snprintf(out->organisation, sizeof(out->organisation), "Pemkab");
-	out->layer_count = 1;
-	out->layers[0].word = VERDICT_PASS;
-	out->layers[0].reason = VERIFY_GOOD;
-}
 
 static void
 put(FILE *fp, const char *text)
@@ -110,7 +91,7 @@ put_reasons(FILE *fp)
 	int i;
 
 	for (i = 0; i < 2 * VERIFY_REASONS; i++) {
-		good(&verdict);
+		fields_good(&verdict);
 		verdict.reason = (enum verify_reason)(i / 2);
 		verdict.word = verify_reason_verdict(verdict.reason);
 		verdict.validated = i % 2 == 0;
@@ -131,7 +112,7 @@ put_layers(FILE *fp)
 	size_t i, k;
 
 	for (i = 0; i < VERDICT_LAYERS * 2; i++) {
-		good(&verdict);
+		fields_good(&verdict);
 		if (i % 2 == 1) {
 			verdict.word = VERDICT_FAIL;
 			verdict.reason = VERIFY_DIGEST;
@@ -167,7 +148,7 @@ put_hostile(FILE *fp)
 		for (text[0] = '\0', k = 0; k < (i % 4 < 2 ? 1u : 60u); k++)
 			snprintf(text + strlen(text), sizeof(text) -
 			    strlen(text), "%s", one);
-		good(&verdict);
+		fields_good(&verdict);
 		snprintf(verdict.common_name, sizeof(verdict.common_name),
 		    "%.159s", text);
 		snprintf(verdict.organisation, sizeof(verdict.organisation),

@@ -294,42 +294,9 @@ static const struct {
 /* ----------------------------------------- where it stands in the three --- */
 
 int
-smfi_setconn(char *name)
-{
-	(void)name;
-	return MI_SUCCESS;
-}
-
-int
-smfi_register(smfiDesc_str description)
-{
-	(void)description;
-	return MI_SUCCESS;
-}
-
-int
-smfi_settimeout(int seconds)
-{
-	(void)seconds;
-	return MI_SUCCESS;
-}
-
-size_t
-smfi_setmaxdatasize(size_t size)
-{
-	return size;
-}
-
-int
 smfi_opensocket(int remove_it)
 {
 	(void)remove_it;
-	return MI_SUCCESS;
-}
-
-int
-smfi_stop(void)
-{
 	return MI_SUCCESS;
 }
 

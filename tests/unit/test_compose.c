@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <openssl/rand.h>
-#include <sys/random.h>
 
 #include "../../smime/internal.h"
+#include "foreseen.h"
+#include "output.h"
 #include "pki.h"
 
 /* ------------------------------------------------------------ replaced --- */
@@ -73,46 +73,6 @@ canon_boundary(struct canon *canon, char *out, struct smime_error *err)
 	if (boundary_choose(&boundary, err) == -1)
 		return -1;
 	memcpy(out, boundary.text, sizeof(boundary.text));
-	return 0;
-}
-
-static int fixed_random;	/* so many calls give zeros; -1 a failure */
-
-int
-RAND_bytes(unsigned char *buf, int len)
-{
-	if (fixed_random < 0)
-		return 0;
-	if (fixed_random == 0)
-		return getrandom(buf, (size_t)len, 0) == len;
-	fixed_random--;
-	memset(buf, 0, (size_t)len);
-	return 1;
-}
-
-#define ZEROS	"=_00000000000000000000000000000000"
-
-/* -------------------------------------------------------------- output --- */
-
-struct output {
-	char	*p;
-	size_t	 len;
-	int	 fail_at;	/* the call that says no; 0 none */
-	int	 calls;
-};
-
-static int
-take(void *arg, const unsigned char *buf, size_t len)
-{
-	struct output *out = arg;
-
-	if (++out->calls == out->fail_at)
-		return -1;
-	out->p = realloc(out->p, out->len + len + 1);
-	assert_non_null(out->p);
-	memcpy(out->p + out->len, buf, len);
-	out->len += len;
-	out->p[out->len] = '\0';
 	return 0;
 }
 
@@ -173,7 +133,7 @@ sign(const struct signer *signer, const char *entity, size_t n, size_t *len)
 	return der;
 }
 
-/* Signs and writes whole; the caller frees out->p. */
+/* Signs and writes whole; the caller frees out->text. */
 static void
 compose(const struct signer *signer, struct canon *canon, enum smime_form form,
     struct output *out, char *type, size_t type_size)
@@ -190,7 +150,7 @@ compose(const struct signer *signer, struct canon *canon, enum smime_form form,
 		fail_msg("%s", err.text);
 	OPENSSL_free(der);
 	memset(out, 0, sizeof(*out));
-	if (composed_write(composed, take, out, &err) != 0)
+	if (composed_write(composed, output_take, out, &err) != 0)
 		fail_msg("%s", err.text);
 	if (composed_size(composed) != out->len)
 		fail_msg("entity of %zu, form %d: size said %zu, wrote %zu",
@@ -221,22 +181,22 @@ test_detached(void **state)
 	size_t i, column = 0;
 
 	(void)state;
-	fixed_random = 1;
+	foreseen_random = 1;
 	compose(signers[2], &canon, FORM_DETACHED, &out, type, sizeof(type));
 	snprintf(want, sizeof(want), "multipart/signed; "
 	    "protocol=\"application/pkcs7-signature\";\n\tmicalg=sha-384; "
 	    "boundary=\"%s\"", ZEROS);
 	assert_string_equal(type, want);
 	assert_true(out.len > strlen(begin) + strlen(end));
-	assert_memory_equal(out.p, begin, strlen(begin));
-	assert_string_equal(out.p + out.len - strlen(end), end);
+	assert_memory_equal(out.text, begin, strlen(begin));
+	assert_string_equal(out.text + out.len - strlen(end), end);
 	for (i = strlen(begin); i < out.len - strlen(end); i++) {
-		column = out.p[i] == '\n' ? 0 : column + 1;
+		column = out.text[i] == '\n' ? 0 : column + 1;
 		assert_true(column <= 77);
 		assert_non_null(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
-		    "klmnopqrstuvwxyz0123456789+/=\r\n", out.p[i]));
+		    "klmnopqrstuvwxyz0123456789+/=\r\n", out.text[i]));
 	}
-	free(out.p);
+	free(out.text);
 }
 
 static void
@@ -284,7 +244,7 @@ save_message(const char *type, enum smime_form form, const struct output *body)
 	    "%.*s\r\n%s\r\n%s\r\n", (int)(fold - type), type, fold + 1,
 	    form == FORM_OPAQUE ?
 	    "Content-Transfer-Encoding: base64\r\n" : "");
-	memcpy(message + n, body->p, body->len);
+	memcpy(message + n, body->text, body->len);
 	write_whole(pki_path("message.eml"), message, (size_t)n + body->len);
 	free(message);
 }
@@ -333,7 +293,7 @@ test_openssl(void **state)
 			compose(signers[i % 3], &canon, form, &out, type,
 			    sizeof(type));
 			save_message(type, form, &out);
-			free(out.p);
+			free(out.text);
 			verify_message(entity, lengths[i],
 			    form == FORM_OPAQUE ? "opaque" : "detached");
 		}
@@ -360,18 +320,18 @@ test_opaque_lengths(void **state)
 		compose(signers[1], &canon, FORM_OPAQUE, &out, type,
 		    sizeof(type));
 		for (i = 0; i < out.len; i++)
-			if (out.p[i] != '\r' && out.p[i] != '\n')
-				out.p[n++] = out.p[i];
+			if (out.text[i] != '\r' && out.text[i] != '\n')
+				out.text[n++] = out.text[i];
 		der = malloc(n);
 		in.p = der;
-		in.len = (size_t)EVP_DecodeBlock(der, (unsigned char *)out.p,
+		in.len = (size_t)EVP_DecodeBlock(der, (unsigned char *)out.text,
 		    (int)n);
-		for (; out.p[n - 1] == '='; n--)
+		for (; out.text[n - 1] == '='; n--)
 			in.len--;
 		assert_true(der_take(&in, 0x30, &content, NULL));
 		assert_int_equal(in.len, 0);
 		free(der);
-		free(out.p);
+		free(out.text);
 	}
 }
 
@@ -410,7 +370,7 @@ test_refused(void **state)
 
 		der = sign(signers[1], entity, strlen(entity) -
 		    (rows[i].other ? 1 : 0), &len);
-		fixed_random = rows[i].random;
+		foreseen_random = rows[i].random;
 		if (rows[i].garbage)
 			der[0] = 0x31;
 		if (compose_signed(&canon, FORM_DETACHED, rows[i].digest, der,
@@ -418,7 +378,7 @@ test_refused(void **state)
 			fail_msg("%s: taken", rows[i].what);
 		if (strncmp(err.text, rows[i].want, strlen(rows[i].want)) != 0)
 			fail_msg("%s: got \"%s\"", rows[i].what, err.text);
-		fixed_random = 0;
+		foreseen_random = 0;
 		OPENSSL_free(der);
 	}
 }
@@ -434,7 +394,7 @@ test_changed(void **state)
 		struct canon canon = { .entity = ENTITY,
 		    .len = strlen(ENTITY), .piece = 10 };
 		struct smime_error err = { "" };
-		struct output out = { NULL, 0, 0, 0 };
+		struct output out = { .len = 0 };
 		struct composed *composed;
 		unsigned char *der;
 		size_t len;
@@ -444,13 +404,13 @@ test_changed(void **state)
 		    &err);
 		assert_non_null(composed);
 		canon.broken = true;
-		assert_int_equal(composed_write(composed, take, &out, &err),
+		assert_int_equal(composed_write(composed, output_take, &out, &err),
 		    -1);
 		assert_string_equal(err.text, "another message");
 		assert_true(out.len < composed_size(composed));
 		composed_free(composed);
 		OPENSSL_free(der);
-		free(out.p);
+		free(out.text);
 	}
 }
 
@@ -474,10 +434,10 @@ test_sink(void **state)
 		composed = compose_signed(&canon, form, SMIME_SHA256, der, len,
 		    &err);
 		for (n = 1; rc != 0; n++) {
-			struct output out = { NULL, 0, n, 0 };
+			struct output out = { .fail_at = (int)n };
 
 			err.text[0] = '\0';
-			rc = composed_write(composed, take, &out, &err);
+			rc = composed_write(composed, output_take, &out, &err);
 			if (rc != 0) {
 				assert_true(strcmp(err.text, "the message was "
 				    "not taken") == 0 || strcmp(err.text,
@@ -485,7 +445,7 @@ test_sink(void **state)
 				failures++;
 			}
 			assert_true(n < 1000);
-			free(out.p);
+			free(out.text);
 		}
 		assert_true(failures > 0);
 		composed_free(composed);

@@ -16,7 +16,9 @@
 #include <openssl/rsa.h>
 
 #include "../../smime/internal.h"
+#include "output.h"
 #include "pki.h"
+#include "signing.h"
 
 /* Mailboxes, by name as their type. */
 enum who { RSA2048, RSA3072, P256, P384, OTHER, WHO };
@@ -33,11 +35,7 @@ static EVP_PKEY *several_keys[SEVERAL];
 static int
 setup(void **state)
 {
-	struct smime_error err = { "" };
-	STACK_OF(X509) *chain;
 	char name[16];
-	X509 *cert;
-	EVP_PKEY *key;
 	int i;
 
 	pki_setup(state);
@@ -55,16 +53,7 @@ setup(void **state)
 		several_keys[i] = pki_mailbox_key(name);
 	}
 	pki_mailbox("signer", "p256", "ok");
-	cert = pki_mailbox_cert("signer");
-	key = pki_mailbox_key("signer");
-	chain = pki_push(NULL, pki_cert("issuing.pem"));
-	signer = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
-	    SMIME_CAP_AES256_CBC, &err);
-	sk_X509_pop_free(chain, X509_free);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	if (signer == NULL)
-		fail_msg("%s", err.text);
+	signer = signing_by("signer");
 	return 0;
 }
 
@@ -85,31 +74,6 @@ teardown(void **state)
 	return pki_teardown(state);
 }
 
-/* -------------------------------------------------------------- output --- */
-
-struct output {
-	unsigned char	*p;
-	size_t		 len;
-	int		 calls;
-	int		 fail_at;	/* the call that says no; 0 none */
-};
-
-static int
-take(void *arg, const unsigned char *buf, size_t len)
-{
-	struct output *out = arg;
-
-	if (++out->calls == out->fail_at)
-		return -1;
-	out->p = realloc(out->p, out->len + len + 1);
-	assert_non_null(out->p);
-	if (len > 0)
-		memcpy(out->p + out->len, buf, len);
-	out->len += len;
-	out->p[out->len] = '\0';
-	return 0;
-}
-
 /* The whole DER of a text, handed over in pieces. */
 static void
 seal(enum smime_cipher cipher, const struct recipient *recipients,
@@ -122,7 +86,7 @@ seal(enum smime_cipher cipher, const struct recipient *recipients,
 
 	memset(out, 0, sizeof(*out));
 	envelope = envelope_new(cipher, recipients, count, len, &err);
-	if (envelope == NULL || envelope_begin(envelope, take, out, &err) != 0)
+	if (envelope == NULL || envelope_begin(envelope, output_take, out, &err) != 0)
 		fail_msg("%s", err.text);
 	for (at = 0; at < len; at += n) {
 		n = len - at < piece ? len - at : piece;
@@ -378,14 +342,14 @@ test_misused(void **state)
 {
 	static const unsigned char text[100];
 	struct recipient to = { certs[P256], false };
-	struct output out = { NULL, 0, 0, 0 };
+	struct output out = { .len = 0 };
 	struct smime_error err = { "" };
 	struct envelope *envelope;
 	int at;
 
 	(void)state;
 	envelope = envelope_new(CIPHER_AES256_CBC, &to, 1, 99, &err);
-	assert_int_equal(envelope_begin(envelope, take, &out, &err), 0);
+	assert_int_equal(envelope_begin(envelope, output_take, &out, &err), 0);
 	assert_int_equal(envelope_put(envelope, text, 100), -1);
 	assert_string_equal(err.text,
 	    "the message is longer than it was said to be");
@@ -395,17 +359,17 @@ test_misused(void **state)
 	assert_string_equal(err.text,
 	    "the message is shorter than it was said to be");
 	err.text[0] = '\0';
-	assert_int_equal(envelope_begin(envelope, take, &out, &err), -1);
+	assert_int_equal(envelope_begin(envelope, output_take, &out, &err), -1);
 	assert_string_equal(err.text, "the envelope was written already");
 	envelope_free(envelope);
 	free(out.p);
 	for (at = 1; at <= 4; at++) {
-		struct output no = { NULL, 0, 0, at };
+		struct output no = { .fail_at = at };
 		bool ok;
 
 		err.text[0] = '\0';
 		envelope = envelope_new(CIPHER_AES256_GCM, &to, 1, 100, &err);
-		ok = envelope_begin(envelope, take, &no, &err) == 0 &&
+		ok = envelope_begin(envelope, output_take, &no, &err) == 0 &&
 		    envelope_put(envelope, text, 100) == 0 &&
 		    envelope_end(envelope, &err) == 0;
 		assert_int_equal(ok, at == 4);	/* head, text, tag */
@@ -635,7 +599,7 @@ save_message(const struct composed *composed, const struct output *body)
 static void
 open_and_verify(const char *key_dir, struct canon *canon)
 {
-	struct output entity = { NULL, 0, 0, 0 };
+	struct output entity = { .len = 0 };
 	struct smime_error err = { "" };
 	char *content, message[512], opened[512];
 	size_t got;
@@ -654,7 +618,7 @@ open_and_verify(const char *key_dir, struct canon *canon)
 		pki_show();
 		fail_msg("openssl does not verify it");
 	}
-	assert_int_equal(canon_write(canon, take, &entity, &err), 0);
+	assert_int_equal(canon_write(canon, output_take, &entity, &err), 0);
 	content = read_whole(pki_path("content"), &got);
 	if (got != entity.len || memcmp(content, entity.p, got) != 0)
 		fail_msg("another entity: %zu octets, %zu were signed", got,
@@ -686,11 +650,11 @@ test_message(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct canon *canon = make_canon(rows[i].size);
 		struct composed *inner = sign(canon, rows[i].form), *outer;
-		struct output out = { NULL, 0, 0, 0 };
+		struct output out = { .len = 0 };
 		struct smime_error err = { "" };
 
 		outer = compose_encrypted(inner, rows[i].cipher, to, 2, &err);
-		if (outer == NULL || composed_write(outer, take, &out,
+		if (outer == NULL || composed_write(outer, output_take, &out,
 		    &err) != 0)
 			fail_msg("%s", err.text);
 		assert_int_equal(out.len, composed_size(outer));
@@ -701,7 +665,7 @@ test_message(void **state)
 		save_message(outer, &out);
 		open_and_verify("who1", canon);
 		open_and_verify("who3", canon);
-		assert_int_equal(composed_write(outer, take, &out, &err), -1);
+		assert_int_equal(composed_write(outer, output_take, &out, &err), -1);
 		assert_string_equal(err.text,
 		    "the envelope was written already");
 		composed_free(outer);

@@ -15,34 +15,17 @@
 #include <unistd.h>
 
 #include "../../milter/milter.h"
+#include "pair.h"
 
 #include <setjmp.h>
 #include <cmocka.h>
 
-static int near, far;	/* ours is near; the MTA is far */
-
 static int
 make_pair(void **state)
 {
-	int fds[2];
-
 	(void)state;
 	/* Datagrams that keep their order: each piece is seen as one. */
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == -1)
-		return -1;
-	near = fds[0];
-	far = fds[1];
-	readahead_begin(near);
-	return 0;
-}
-
-static int
-drop_pair(void **state)
-{
-	(void)state;
-	close(near);
-	close(far);
-	return 0;
+	return pair_open(SOCK_SEQPACKET);
 }
 
 /* As libmilter does it: asks first, writes five octets and the rest. */
@@ -248,19 +231,19 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_commands, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_together, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_room, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_close, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_gone, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_slow, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_others, make_pair,
-		    drop_pair),
+		    pair_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "fake_milter.h"
 #include "fixture.h"
 #include "seen_log.h"
+#include "signing.h"
 #include "store.h"
 
 #define HAKIM	"hakim@pengadilan.example"	/* RSA */
@@ -137,36 +138,9 @@ outbox_clear(void)
 static void
 partner(const char *address, const char *name, const char *kind)
 {
-	size_t len;
-	char *buf;
-
 	pki_make("mailbox", address, kind, pki_path("%s", name), "encryption",
 	    NULL);
-	buf = read_whole(pki_path("%s/cert.pem", name), &len);
-	mkdir(pki_path("partners"), 0755);
-	mkdir(pki_path("partners/%s", address), 0755);
-	write_whole(pki_path("partners/%s/a.pem", address), buf, len);
-	chmod(pki_path("partners/%s/a.pem", address), 0644);
-	free(buf);
-}
-
-static struct signer *
-make_signer(void)
-{
-	struct smime_error err = { "" };
-	X509 *cert = pki_mailbox_cert("budi");
-	EVP_PKEY *key = pki_mailbox_key("budi");
-	STACK_OF(X509) *chain = pki_push(NULL, pki_cert("issuing.pem"));
-	struct signer *made;
-
-	made = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
-	    SMIME_CAP_AES256_CBC, &err);
-	if (made == NULL)
-		fail_msg("%s", err.text);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
-	return made;
+	store_partner(address, name);
 }
 
 static int
@@ -182,7 +156,7 @@ setup(void **state)
 	partner(DOKTER, "dokter", "p256");
 	partner(JAKSA, "jaksa", "p256");
 	partner(BUDI, "self", "p256");
-	signer = make_signer();
+	signer = signing_by("budi");
 	service.checks = check_cache_new(16);
 	service.hints = digest_hints_new();
 	service.verified = verify_cache_new(16);
@@ -621,7 +595,7 @@ static const struct {
 	{ "554 mx.example.org", NULL },
 	{ "550 No such user", NULL },
 	{ "552 4.3.4 Not today", NULL },
-	{ "5", NULL },
+	{ "5 what", NULL },
 };
 
 static void

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include <openssl/crypto.h>
 
 #include "seen_log.h"
+#include "skipping.h"
 #include "store.h"
 
 #define PASSPHRASE	"a passphrase of the keystore, for tests alone"
@@ -66,19 +66,6 @@ setup(void **state)
 			sleep(1);
 	}
 	return 0;
-}
-
-/* The steady clock by which directories are looked at anew, with what was skipped. */
-static time_t skipped;
-
-int
-clock_gettime(clockid_t id, struct timespec *ts)
-{
-	const int rc = (int)syscall(SYS_clock_gettime, id, ts);
-
-	if (rc == 0 && id == CLOCK_MONOTONIC_COARSE)
-		ts->tv_sec += skipped;
-	return rc;
 }
 
 static int

@@ -35,39 +35,6 @@ struct seen {
 };
 
 int
-smfi_setconn(char *name)
-{
-	(void)name;
-	return MI_SUCCESS;
-}
-
-int
-smfi_register(smfiDesc_str description)
-{
-	(void)description;
-	return MI_SUCCESS;
-}
-
-int
-smfi_settimeout(int seconds)
-{
-	(void)seconds;
-	return MI_SUCCESS;
-}
-
-size_t
-smfi_setmaxdatasize(size_t size)
-{
-	return size;
-}
-
-int
-smfi_stop(void)
-{
-	return MI_SUCCESS;
-}
-
-int
 smfi_main(void)
 {
 	return MI_FAILURE;

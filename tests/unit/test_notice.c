@@ -16,6 +16,7 @@
 
 #include "../../milter/notice.h"
 #include "fixture.h"
+#include "output.h"
 
 #define BUDI	"budi@dinkes.pekalongankab.go.id"
 #define X10(s)	s s s s s s s s s s
@@ -111,24 +112,6 @@ static const struct row {
 };
 #define ROWS	(sizeof(rows) / sizeof(rows[0]))
 
-struct output {
-	char	*text;
-	size_t	 len;
-};
-
-static int
-take(void *arg, const unsigned char *buf, size_t len)
-{
-	struct output *out = arg;
-
-	out->text = realloc(out->text, out->len + len + 1);
-	assert_non_null(out->text);
-	memcpy(out->text + out->len, buf, len);
-	out->len += len;
-	out->text[out->len] = '\0';
-	return 0;
-}
-
 static void
 make(const struct row *row, enum language language, struct output *out)
 {
@@ -149,7 +132,7 @@ make(const struct row *row, enum language language, struct output *out)
 	notice.queue_id = "4A\r\nBC";
 	fixture_header(&header, row->header);
 	memset(out, 0, sizeof(*out));
-	if (notice_write(&notice, take, out, &err) == -1)
+	if (notice_write(&notice, output_take, out, &err) == -1)
 		fail_msg("%s: %s", row->what, err.text);
 	assert_int_equal(strlen(out->text), out->len);
 	header_clear(&header);
@@ -246,13 +229,13 @@ test_failures(void **state)
 	struct output out = { 0 };
 
 	(void)state;
-	assert_int_equal(notice_write(&notice, take, &out, &err), -1);
+	assert_int_equal(notice_write(&notice, output_take, &out, &err), -1);
 	assert_null(out.text);
 	assert_string_equal(err.text,
 	    "the null sender is sent no notification");
 	notice.sender = BUDI;
 	assert_int_equal(notice_write(&notice, refuse, NULL, &err), -1);
-	assert_int_equal(notice_write(&notice, take, &out, &err), 0);
+	assert_int_equal(notice_write(&notice, output_take, &out, &err), 0);
 	assert_non_null(strstr(out.text, "From: Pemberitahuan surel "
 	    "<mailer-daemon@localhost>\r\n"));
 	assert_null(strstr(out.text, "Sampul-Copy"));
@@ -275,7 +258,7 @@ test_bounded(void **state)
 	for (i = 0; i < 1000; i++)
 		assert_int_equal(header_add(&header, "X-Y", 3, value,
 		    sizeof(value) - 1, 0, &err), 0);
-	assert_int_equal(notice_write(&notice, take, &out, &err), 0);
+	assert_int_equal(notice_write(&notice, output_take, &out, &err), 0);
 	assert_in_range(out.len, 60000, 300000);
 	header_clear(&header);
 	free(out.text);

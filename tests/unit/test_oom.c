@@ -29,6 +29,7 @@
 #include "fake_milter.h"
 #include "fixture.h"
 #include "seen_log.h"
+#include "signing.h"
 #include "store.h"
 
 #define HAKIM	"hakim@pn-pekalongan.example"
@@ -283,23 +284,6 @@ copy_to(const char *from, const char *to)
 	free(buf);
 }
 
-static void
-make_signer(void)
-{
-	struct smime_error err = { "" };
-	X509 *cert = pki_mailbox_cert("budi");
-	EVP_PKEY *key = pki_mailbox_key("budi");
-	STACK_OF(X509) *chain = pki_push(NULL, pki_cert("issuing.pem"));
-
-	signer = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
-	    SMIME_CAP_AES256_CBC, &err);
-	if (signer == NULL)
-		fail_msg("%s", err.text);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
-}
-
 #define HEAD	"X-Verified-Sender: verified; forged\r\n"			\
 	"From: Budi <" BUDI ">\r\nTo: " HAKIM "\r\nSubject: Rapat\r\n"
 #define CONTENT	"Content-Type: text/plain\r\n\r\n" SECRET "\r\n"
@@ -338,13 +322,11 @@ setup(void **state)
 	pki_make("mailbox", SITI, "p256", pki_path("siti"), "encryption",
 	    NULL);
 	pki_make("mailbox", SITI, "p256", pki_path("sitisigns"), NULL);
-	mkdir(pki_path("partners"), 0755);
-	mkdir(pki_path("partners/%s", HAKIM), 0755);
-	copy_to("hakim/cert.pem", "partners/" HAKIM "/a.pem");
+	store_partner(HAKIM, "hakim");
 	mkdir(pki_path("crl"), 0755);
 	copy_to("root.crl.pem", "crl/root.crl");
 	copy_to("issuing.crl.pem", "crl/issuing.crl");
-	make_signer();
+	signer = signing_by("budi");
 	siti = pki_mailbox_cert("siti");
 	detached = make_signed("budi", false);
 	opaque = make_signed("budi", true);

@@ -10,34 +10,16 @@
 #include <unistd.h>
 
 #include "../../milter/milter.h"
+#include "pair.h"
 
 #include <setjmp.h>
 #include <cmocka.h>
 
-static int near, far;	/* ours is near; the MTA is far */
-
 static int
 make_pair(void **state)
 {
-	int fds[2];
-
 	(void)state;
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == -1)
-		return -1;
-	near = fds[0];
-	far = fds[1];
-	readahead_begin(near);
-	return 0;
-}
-
-static int
-drop_pair(void **state)
-{
-	(void)state;
-	close(near);
-	if (far != -1)
-		close(far);
-	return 0;
+	return pair_open(SOCK_STREAM);
 }
 
 static int
@@ -218,19 +200,19 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_large, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_said_before, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_end_of_file, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_poll_several, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_reuse, make_pair,
-		    drop_pair),
+		    pair_close),
 		cmocka_unit_test_setup_teardown(test_unwatched, make_pair,
-		    drop_pair),
+		    pair_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

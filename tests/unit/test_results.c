@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../milter/incoming.h"
+#include "fields.h"
 #include "pki.h"
 
 #define ID	"mx.pekalongankab.go.id"
@@ -194,26 +195,6 @@ lines(const char *name, const char *text)
 /* ------------------------------------------------------------ verdicts --- */
 
 static void
-good(struct verdict *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->word = VERDICT_PASS;
-	out->reason = VERIFY_GOOD;
-	out->has_signer = out->validated = out->matches = true;
-	snprintf(out->part, sizeof(out->part), "2");
-	snprintf(out->from, sizeof(out->from), BUDI);
-	snprintf(out->identifier, sizeof(out->identifier), BUDI);
-	snprintf(out->serial, sizeof(out->serial), "0A1B");
-	snprintf(out->issuer, sizeof(out->issuer), "CN=Penerbit,C=ID");
-	snprintf(out->issuer_name, sizeof(out->issuer_name), "Penerbit");
-	snprintf(out->common_name, sizeof(out->common_name), "Budi");
-	snprintf(out->organisation, sizeof(out->organisation), "Pemkab");
-	out->layer_count = 1;
-	out->layers[0].word = VERDICT_PASS;
-	out->layers[0].reason = VERIFY_GOOD;
-}
-
-static void
 must_parse(const char *what, const char *text, struct parsed *out)
 {
 	const char *why = parse(text, out);
@@ -240,7 +221,7 @@ test_hdr03(void **state)
 
 	(void)state;
 	for (reason = 0; reason < VERIFY_REASONS; reason++) {
-		good(&verdict);
+		fields_good(&verdict);
 		verdict.reason = (enum verify_reason)reason;
 		verdict.word = verify_reason_verdict(verdict.reason);
 		assert_true(results_authres(&verdict, ID, false, out));
@@ -271,7 +252,7 @@ test_hdr16(void **state)
 	struct verdict verdict;
 
 	(void)state;
-	good(&verdict);
+	fields_good(&verdict);
 	verdict.word = VERDICT_NEUTRAL;
 	verdict.reason = VERIFY_ENCRYPTED;
 	verdict.silent = true;
@@ -300,7 +281,7 @@ test_whole(void **state)
 	struct verdict verdict;
 
 	(void)state;
-	good(&verdict);
+	fields_good(&verdict);
 	assert_true(results_authres(&verdict, ID, false, out));
 	expect_text("pass", out, ID "; smime=pass body.smime-part=2\n\t"
 	    "body.smime-identifier=" BUDI);
@@ -330,7 +311,7 @@ test_hdr04(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		good(&verdict);
+		fields_good(&verdict);
 		snprintf(verdict.identifier, sizeof(verdict.identifier), "%s",
 		    bad[i]);
 		assert_true(results_authres(&verdict, ID, false, out));
@@ -349,7 +330,7 @@ test_hdr04(void **state)
 	must_parse("UTF-8", out, &parsed);
 	assert_string_equal(parsed.results[0].identifier, bad[i - 1]);
 	/* HDR-14: of a certificate that nobody vouches for, nothing */
-	good(&verdict);
+	fields_good(&verdict);
 	verdict.word = VERDICT_FAIL;
 	verdict.reason = VERIFY_UNTRUSTED;
 	verdict.validated = false;
@@ -369,7 +350,7 @@ test_hdr18(void **state)
 	size_t i;
 
 	(void)state;
-	good(&verdict);
+	fields_good(&verdict);
 	verdict.layer_count = VERDICT_LAYERS;
 	for (i = 0; i < VERDICT_LAYERS; i++) {
 		snprintf(verdict.layers[i].part,
@@ -482,12 +463,12 @@ test_hdr07(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
-		good(&verdict);
+		fields_good(&verdict);
 		put_everywhere(&verdict, hostile[i]);
 		must_hold(&verdict, hostile[i]);
 	}
 	for (i = 1; i < 256; i++) {
-		good(&verdict);
+		fields_good(&verdict);
 		memset(large, (int)i, sizeof(large) - 1);
 		large[sizeof(large) - 1] = '\0';
 		put_everywhere(&verdict, large);
@@ -518,7 +499,7 @@ test_shown(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		good(&verdict);
+		fields_good(&verdict);
 		snprintf(verdict.common_name, sizeof(verdict.common_name),
 		    "%s", rows[i].name);
 		results_verified(&verdict, rows[i].utf8, false, out);
@@ -536,7 +517,7 @@ test_said(void **state)
 	struct parsed parsed;
 
 	(void)state;
-	good(&verdict);
+	fields_good(&verdict);
 	verdict.crl_soft_fail = verdict.pinned = true;
 	assert_true(results_authres(&verdict, ID, false, out));
 	must_parse("comments", out, &parsed);

@@ -15,6 +15,7 @@
 #include "fake_milter.h"
 #include "fixture.h"
 #include "seen_log.h"
+#include "signing.h"
 #include "store.h"
 
 #define HAKIM	"hakim@pn-pekalongan.example"
@@ -25,38 +26,6 @@
 static struct service service;
 static struct signer *signer;
 static X509 *siti;
-
-static struct signer *
-make_signer(void)
-{
-	struct smime_error err = { "" };
-	X509 *cert = pki_mailbox_cert("budi");
-	EVP_PKEY *key = pki_mailbox_key("budi");
-	STACK_OF(X509) *chain = pki_push(NULL, pki_cert("issuing.pem"));
-	struct signer *made;
-
-	made = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
-	    SMIME_CAP_AES256_CBC, &err);
-	if (made == NULL)
-		fail_msg("%s", err.text);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
-	return made;
-}
-
-static void
-put(const char *folder, const char *name)
-{
-	size_t len;
-	char *buf = read_whole(pki_path("%s/cert.pem", name), &len);
-
-	mkdir(pki_path("partners"), 0755);
-	mkdir(pki_path("partners/%s", folder), 0755);
-	write_whole(pki_path("partners/%s/a.pem", folder), buf, len);
-	chmod(pki_path("partners/%s/a.pem", folder), 0644);
-	free(buf);
-}
 
 /* As when signed mail of theirs had said that they read GCM and OAEP. */
 static void
@@ -95,10 +64,10 @@ setup(void **state)
 	    "encryption", NULL);
 	pki_make("mailbox", TATA, "rsa2048", pki_path("tata"), "capabilities",
 	    NULL);
-	put(HAKIM, "hakim");
-	put(TATA, "tata");
+	store_partner(HAKIM, "hakim");
+	store_partner(TATA, "tata");
 	learn(DOKTER, "dokter");
-	signer = make_signer();
+	signer = signing_by("budi");
 	siti = pki_mailbox_cert("siti");
 	service.checks = check_cache_new(16);
 	service.hints = digest_hints_new();

@@ -14,6 +14,7 @@
 #include "fake_milter.h"
 #include "fixture.h"
 #include "pki.h"
+#include "signing.h"
 
 
 static struct service service;
@@ -72,25 +73,6 @@ on_broken(const char *process)
 	broken_calls++;
 }
 
-static struct signer *
-make_signer(const char *name)
-{
-	struct smime_error err = { "" };
-	X509 *cert = pki_mailbox_cert(name);
-	EVP_PKEY *key = pki_mailbox_key(name);
-	STACK_OF(X509) *chain = pki_push(NULL, pki_cert("issuing.pem"));
-	struct signer *signer;
-
-	signer = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
-	    SMIME_CAP_AES256_CBC, &err);
-	if (signer == NULL)
-		fail_msg("%s", err.text);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
-	return signer;
-}
-
 static struct signer *p256, *p384;
 
 static int
@@ -99,8 +81,8 @@ group_setup(void **state)
 	pki_setup(state);
 	pki_mailbox("p256", "p256", "ok");
 	pki_mailbox("p384", "p384", "ok");
-	p256 = make_signer("p256");
-	p384 = make_signer("p384");
+	p256 = signing_by("p256");
+	p384 = signing_by("p384");
 	service.checks = check_cache_new(16);
 	service.hints = digest_hints_new();
 	service.broken = on_broken;
