@@ -18,29 +18,53 @@
 
 #define LOOKAHEAD	8
 #define COLUMNS		75	/* and "=" makes 76 */
+#define LANES		16	/* octets that are looked at together */
 
-enum { LITERAL = 1, SPACE = 2, HEX = 4, START = 8 };
+typedef unsigned char lanes __attribute__((vector_size(LANES)));
 
-/*
- * '=' is not literal: it has rules of its own. START: and with nothing to be
- * looked at when it is the first of a line.
- */
+enum {
+	LITERAL = 1,
+	SPACE = 2,
+	HEX = 4,
+	START = 8,	/* literal also as the first of a line, whatever
+			 * follows */
+	ENCODED = 16,	/* wherever it stands */
+	EQUALS = 32	/* not where quoted-printable is wrapped anew */
+};
+
+/* CR is nothing of these: what follows decides. */
 static const unsigned char classes[256] = {
-	['\t'] = SPACE, [' '] = SPACE,
+	[0 ... 8] = ENCODED,
+	['\t'] = SPACE,
+	[10 ... 12] = ENCODED,
+	[14 ... 31] = ENCODED,
+	[' '] = SPACE,
 	['!' ... ','] = LITERAL | START,
 	['-' ... '.'] = LITERAL,
 	['/'] = LITERAL | START,
 	['0' ... '9'] = LITERAL | START | HEX,
 	[':' ... '<'] = LITERAL | START,
+	['='] = EQUALS,
 	['>' ... '@'] = LITERAL | START,
 	['A' ... 'E'] = LITERAL | START | HEX,
 	['F'] = LITERAL | HEX,
 	['G' ... '`'] = LITERAL | START,
 	['a' ... 'f'] = LITERAL | START | HEX,
 	['g' ... '~'] = LITERAL | START,
+	[127 ... 255] = ENCODED,
 };
 
-static const char digits[] = "0123456789ABCDEF";
+#define DIGITS(a) \
+	{ a, '0' }, { a, '1' }, { a, '2' }, { a, '3' }, { a, '4' }, \
+	{ a, '5' }, { a, '6' }, { a, '7' }, { a, '8' }, { a, '9' }, \
+	{ a, 'A' }, { a, 'B' }, { a, 'C' }, { a, 'D' }, { a, 'E' }, \
+	{ a, 'F' },
+static const char digits[256][2] = {
+	DIGITS('0') DIGITS('1') DIGITS('2') DIGITS('3') DIGITS('4')
+	DIGITS('5') DIGITS('6') DIGITS('7') DIGITS('8') DIGITS('9')
+	DIGITS('A') DIGITS('B') DIGITS('C') DIGITS('D') DIGITS('E')
+	DIGITS('F')
+};
 
 static bool
 is_literal_or_space(unsigned char c)
@@ -79,10 +103,9 @@ soft_break(struct encoder *enc)
 static unsigned char *
 hex(unsigned char *out, unsigned char c)
 {
-	*out++ = '=';
-	*out++ = (unsigned char)digits[c >> 4];
-	*out++ = (unsigned char)digits[c & 15];
-	return out;
+	out[0] = '=';
+	memcpy(out + 1, digits[c], 2);
+	return out + 3;
 }
 
 static void
@@ -189,19 +212,22 @@ step(struct encoder *enc, const unsigned char *p, size_t avail)
 	return 1;
 }
 
-/* How many of the next eight octets are ' ' to '~' without '='. */
+/* How many of the next LANES octets are ' ' to '~' without '='. */
 static size_t
 plain_ahead(const unsigned char *p)
 {
-	const uint64_t ones = 0x0101010101010101ULL, tops = ones << 7;
-	uint64_t x, y, odd;
+	lanes x, odd;
+	uint64_t first, second;
 
 	memcpy(&x, p, sizeof(x));
-	x = le64toh(x);
-	y = x ^ ones * '=';
-	/* The lowest bit that is set is right; carries go upwards. */
-	odd = (x | (x + ones) | (x - ones * ' ') | ((y - ones) & ~y)) & tops;
-	return odd == 0 ? 8 : (size_t)__builtin_ctzll(odd) / 8;
+	odd = (lanes)(x - ' ' > '~' - ' ') | (lanes)(x == '=');
+	memcpy(&first, &odd, sizeof(first));
+	memcpy(&second, (unsigned char *)&odd + 8, sizeof(second));
+	if (first != 0)
+		return (size_t)__builtin_ctzll(le64toh(first)) / 8;
+	if (second != 0)
+		return 8 + (size_t)__builtin_ctzll(le64toh(second)) / 8;
+	return LANES;
 }
 
 /* A line end with nothing special on either side of it. */
@@ -222,22 +248,27 @@ run(struct encoder *enc, const unsigned char *p, size_t avail)
 {
 	unsigned char *out = enc->out + enc->out_len;
 	unsigned char *end = out + COLUMNS - enc->column;	/* of the line */
-	unsigned char *last = enc->out + sizeof(enc->out) - COLUMNS - 2;
+	unsigned char *last = enc->out + sizeof(enc->out) - COLUMNS - LANES - 2;
+	unsigned encoded = enc->kind == ENCODE_QP ? ENCODED | EQUALS : ENCODED;
 	size_t n = 0, plain;
 
 	while (n < avail && out < end) {
-		if (end - out >= 8 && avail - n >= 8) {
+		if (avail - n >= LANES) {
+			/* Some of it behind the end, to be overwritten. */
+			memcpy(out, p + n, LANES);
 			plain = plain_ahead(p + n);
-			memcpy(out, p + n, 8);
+			if (plain > (size_t)(end - out))
+				plain = (size_t)(end - out);
 			out += plain;
 			n += plain;
-			if (plain == 8)
+			if (plain == LANES || out == end)
 				continue;
 		}
-		if (p[n] > 0x7f && end - out >= 3) {
-			for (; n < avail && p[n] > 0x7f && end - out >= 3;
-			    n++)
-				out = hex(out, p[n]);
+		if ((classes[p[n]] & encoded) != 0 && end - out >= 3) {
+			do
+				out = hex(out, p[n++]);
+			while (n < avail && end - out >= 3 &&
+			    (classes[p[n]] & encoded) != 0);
 		} else if (is_literal_or_space(p[n])) {
 			*out++ = p[n++];
 		} else if (out < last && is_plain_end(p, n, avail)) {
@@ -262,7 +293,7 @@ run(struct encoder *enc, const unsigned char *p, size_t avail)
 static int
 room(struct encoder *enc)
 {
-	return enc->out_len + COLUMNS + 16 > sizeof(enc->out) ?
+	return enc->out_len + COLUMNS + LANES > sizeof(enc->out) ?
 	    encoder_flush(enc) : 0;
 }
 

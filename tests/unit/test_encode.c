@@ -243,7 +243,7 @@ make_text(unsigned char *buf, size_t max, uint32_t seed)
 {
 	static const char *const words[] = { " ", "\t", "\r\n", "From ", ".",
 	    "-", "=", "kata", "\303\251", "\r", "\n", "\r\n.\r\n", "--x",
-	    A70, " \r\n" };
+	    A70, " \r\n", "sebuah kalimat", "=3D", "\351\002\177" };
 	size_t len = 0, n;
 	const char *word;
 
@@ -260,6 +260,34 @@ make_text(unsigned char *buf, size_t max, uint32_t seed)
 		len += n;
 	}
 	return len;
+}
+
+/*
+ * What is taken sixteen octets at a time is as what is taken one by one: fed so,
+ * the encoder has no more than it needs in view.
+ */
+static void
+test_whole_as_in_pieces(void **state)
+{
+	unsigned char buf[6000];
+	struct text whole, pieces;
+	size_t len;
+	int i, kind;
+
+	(void)state;
+	for (i = 0; i < 400; i++) {
+		len = make_text(buf, 100 + (size_t)i * 14, (uint32_t)i);
+		for (kind = ENCODE_BASE64; kind <= REWRAP_QP; kind++) {
+			whole = encode((enum encoder_kind)kind, buf, len, len,
+			    1, false);
+			pieces = encode((enum encoder_kind)kind, buf, len, 1,
+			    1, false);
+			assert_int_equal(whole.len, pieces.len);
+			assert_memory_equal(whole.buf, pieces.buf, whole.len);
+			free(whole.buf);
+			free(pieces.buf);
+		}
+	}
 }
 
 /* A second opinion: Python decodes what we encoded. */
@@ -307,6 +335,7 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_no_final_crlf),
 		cmocka_unit_test(test_sink_fails),
+		cmocka_unit_test(test_whole_as_in_pieces),
 		cmocka_unit_test(test_python_decodes),
 	};
 
