@@ -94,17 +94,36 @@ write_base64(struct encoder *enc, const unsigned char *p, size_t len)
 	return 0;
 }
 
+static bool
+are_base64(const unsigned char *p)
+{
+	return (is_base64[p[0]] & is_base64[p[1]] & is_base64[p[2]] &
+	    is_base64[p[3]]) != 0;
+}
+
 static int
 write_rewrapped(struct encoder *enc, const unsigned char *p, size_t len)
 {
-	for (; len > 0; p++, len--) {
+	unsigned char *out;
+	size_t n, i;
+
+	for (; len > 0; p += i, len -= i) {
+		i = 1;
 		if (!is_base64[*p])
 			continue;
-		if (room(enc, 3) == -1)
+		if (room(enc, BASE64_LINE + 2) == -1)
 			return -1;
 		break_line(enc);
-		enc->out[enc->out_len++] = *p;
-		enc->column++;
+		out = enc->out + enc->out_len;
+		n = BASE64_LINE - enc->column;
+		if (n > len)
+			n = len;
+		for (i = 0; n - i >= 4 && are_base64(p + i); i += 4)
+			memcpy(out + i, p + i, 4);
+		for (; i < n && is_base64[p[i]]; i++)
+			out[i] = p[i];
+		enc->out_len += i;
+		enc->column += (unsigned)i;
 	}
 	return 0;
 }
