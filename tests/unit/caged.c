@@ -16,19 +16,10 @@
 #include <cmocka.h>
 
 #include "caged.h"
+#include "ends.h"
+#include "fixture.h"
 
 char caged_conf[512], caged_audit[512];
-
-static struct conf *
-read_conf(void)
-{
-	struct smime_error err = { "" };
-	struct conf *conf = conf_read(caged_conf, &err);
-
-	if (conf == NULL)
-		fail_msg("conf_read: %s", err.text);
-	return conf;
-}
 
 static void
 write_conf(bool as_root)
@@ -101,37 +92,25 @@ void
 caged_start(struct caged *out, caged_function run)
 {
 	struct channels channels[JOINTS_MAX];
-	int control[2], pair[2], theirs[CAGED_CHANNELS];
+	struct ends ends;
 	size_t i;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    control), 0);
-	for (i = 0; i < CAGED_CHANNELS; i++) {
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET |
-		    SOCK_CLOEXEC, 0, pair), 0);
-		out->channels[i] = pair[0];
-		theirs[i] = pair[1];
-	}
+	ends_open(&ends, CAGED_CHANNELS);
 	memset(channels, 0, sizeof(channels));
-	channels[JOINT_SIGN].fds = theirs;
+	channels[JOINT_SIGN].fds = ends.theirs;
 	channels[JOINT_SIGN].count = CAGED_CHANNELS;
 	channels[JOINT_SUBMIT] = channels[JOINT_SIGN];
-	fflush(NULL);
-	out->pid = fork();
-	assert_int_not_equal(out->pid, -1);
+	out->pid = ends_fork(&ends, CAGED_CHANNELS);
 	if (out->pid == 0) {
 		quiet();
 		/* cmocka's; the supervisor leaves none either */
 		signal(SIGSEGV, SIG_DFL);
-		close(control[0]);
-		for (i = 0; i < CAGED_CHANNELS; i++)
-			close(out->channels[i]);
-		_exit(run(read_conf(), control[1], channels));
+		_exit(run(fixture_read(caged_conf), ends.theirs_control,
+		    channels));
 	}
-	close(control[1]);
 	for (i = 0; i < CAGED_CHANNELS; i++)
-		close(theirs[i]);
-	out->control = control[0];
+		out->channels[i] = ends.channels[i];
+	out->control = ends.control;
 }
 
 void

@@ -14,9 +14,19 @@
 #include "fixture.h"
 
 struct conf *
-fixture_conf(const char *text)
+fixture_read(const char *file)
 {
 	struct smime_error err = { "" };
+	struct conf *conf = conf_read(file, &err);
+
+	if (conf == NULL)
+		fail_msg("%s", err.text);
+	return conf;
+}
+
+struct conf *
+fixture_conf(const char *text)
+{
 	struct conf *conf;
 	const char *dir = getenv("TMPDIR");
 	char path[256];
@@ -28,10 +38,8 @@ fixture_conf(const char *text)
 	    write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		fail_msg("%s was not written", path);
 	close(fd);
-	conf = conf_read(path, &err);
+	conf = fixture_read(path);
 	unlink(path);
-	if (conf == NULL)
-		fail_msg("%s", err.text);
 	return conf;
 }
 

@@ -19,7 +19,9 @@
 #define FIXTURE_LOGIN							\
 	"origins = ( { name = \"mailboxes\"; kind = \"login\"; } );\n"
 
-/* Fails the test with conf.c's sentence when the text is not taken. */
+/* Both fail the test with conf.c's sentence when it is not taken: a file, or a
+ * text. */
+struct conf	*fixture_read(const char *file);
 struct conf	*fixture_conf(const char *text);
 /* Fields from lines "Name: value", each ended by LF. */
 void		 fixture_header(struct header_list *out, const char *lines);

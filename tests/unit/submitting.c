@@ -22,6 +22,8 @@
 #include <cmocka.h>
 
 #include "../../milter/supervise.h"
+#include "ends.h"
+#include "fixture.h"
 #include "submitting.h"
 
 struct server *server;
@@ -257,8 +259,6 @@ server_will(enum stage odd, unsigned nth, const char *reply)
 struct conf *
 submitting_conf(unsigned port, unsigned timeout)
 {
-	struct smime_error err = { "" };
-	struct conf *conf;
 	char text[1024];
 	FILE *out;
 
@@ -271,10 +271,7 @@ submitting_conf(unsigned port, unsigned timeout)
 	assert_non_null(out);
 	fputs(text, out);
 	fclose(out);
-	conf = conf_read(path_of("a.conf"), &err);
-	if (conf == NULL)
-		fail_msg("conf_read: %s", err.text);
-	return conf;
+	return fixture_read(path_of("a.conf"));
 }
 
 static void __attribute__((noreturn))
@@ -312,30 +309,17 @@ open_files(pid_t pid)
 void
 process_start(unsigned port)
 {
-	int control[2], pair[2], theirs[CHANNELS];
+	struct ends ends;
 	char ready = 0;
 	size_t i;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    control), 0);
-	for (i = 0; i < CHANNELS; i++) {
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET |
-		    SOCK_CLOEXEC, 0, pair), 0);
-		running.fds[i] = pair[0];
-		theirs[i] = pair[1];
-	}
-	fflush(NULL);
-	running.pid = fork();
-	if (running.pid == 0) {
-		close(control[0]);
-		for (i = 0; i < CHANNELS; i++)
-			close(running.fds[i]);
-		child(control[1], theirs, port);
-	}
-	close(control[1]);
+	ends_open(&ends, CHANNELS);
+	running.pid = ends_fork(&ends, CHANNELS);
+	if (running.pid == 0)
+		child(ends.theirs_control, ends.theirs, port);
 	for (i = 0; i < CHANNELS; i++)
-		close(theirs[i]);
-	running.control = control[0];
+		running.fds[i] = ends.channels[i];
+	running.control = ends.control;
 	if (recv(running.control, &ready, 1, 0) != 1 ||
 	    ready != CONTROL_READY)
 		fail_msg("the submit process does not start");

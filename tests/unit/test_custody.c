@@ -23,6 +23,7 @@
 #include <openssl/crypto.h>
 
 #include "../../milter/ctl/custody.h"
+#include "fixture.h"
 #include "store.h"
 
 #define ENDED_HERE	99
@@ -496,17 +497,6 @@ fill(void)
 	write_conf(text);
 }
 
-static struct conf *
-read_conf(void)
-{
-	struct smime_error err = { "" };
-	struct conf *conf = conf_read(conf_file, &err);
-
-	if (conf == NULL)
-		fail_msg("%s", err.text);
-	return conf;
-}
-
 struct seen {
 	unsigned	usable, locked, other;
 };
@@ -532,7 +522,7 @@ assert_all_open(bool alone, const char *what, int n)
 {
 	struct seen seen = { 0, 0, 0 };
 	struct smime_error err = { "" };
-	struct conf *conf = read_conf();
+	struct conf *conf = fixture_read(conf_file);
 	char *passphrase = NULL;
 	struct keystore *store;
 	size_t len = 0;

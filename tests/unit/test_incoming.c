@@ -20,6 +20,7 @@
 #include "fixture.h"
 #include "pki.h"
 #include "seen_log.h"
+#include "signing.h"
 #include "skipping.h"
 
 #define ID	"mx.pekalongankab.go.id"
@@ -52,34 +53,6 @@ copy_to(const char *from, const char *to)
 	free(buf);
 }
 
-/* A message of BUDI's, signed by NAME: by openssl, with what is given in the
- * header and in the content. */
-static char *
-make_signed(const char *name, const char *header, const char *content,
-    bool is_opaque)
-{
-	char *out, *whole, *body, cert[512], key[512];
-	size_t len, size;
-
-	snprintf(cert, sizeof(cert), "%s", pki_path("%s/cert.pem", name));
-	snprintf(key, sizeof(key), "%s", pki_path("%s/key.pem", name));
-	write_whole(pki_path("content"), content, strlen(content));
-	assert_int_equal(pki_run("openssl", "cms", "-sign", "-in",
-	    pki_path("content"), "-signer", cert, "-inkey", key, "-certfile",
-	    pki_path("issuing.pem"), "-binary", "-crlfeol", "-out",
-	    pki_path("signed"), is_opaque ? "-nodetach" : NULL, NULL), 0);
-	out = read_whole(pki_path("signed"), &len);
-	/* openssl writes MIME-Version and Content-Type first */
-	body = strstr(out, "\r\n\r\n");
-	if (body == NULL)
-		fail_msg("openssl's message:\n%s", out);
-	size = strlen(header) + len + 1;
-	whole = malloc(size);
-	snprintf(whole, size, "%s%s", header, out);
-	free(out);
-	return whole;
-}
-
 #define HEAD_OF(from)	"Received: from a by b\r\nFrom: " from "\r\n"	\
 	"To: siti@dinkes.pekalongankab.go.id\r\nSubject: Rapat\r\n"	\
 	"Date: Sun, 22 Nov 2026 09:00:00 +0700\r\n"
@@ -91,11 +64,6 @@ static char *detached, *opaque, *by_siti, *by_revoked, *untrusted;
 static int
 group_setup(void **state)
 {
-	X509 *cert;
-	EVP_PKEY *key;
-	STACK_OF(X509) *chain;
-	struct smime_error err = { "" };
-
 	pki_setup(state);
 	mkdir(pki_path("anchors"), 0755);
 	mkdir(pki_path("intermediates"), 0755);
@@ -111,20 +79,12 @@ group_setup(void **state)
 	pki_make("revoke", pki_path("revoked"), NULL);
 	copy_to("root.crl.pem", "crl/root.crl");
 	copy_to("issuing.crl.pem", "crl/issuing.crl");
-	detached = make_signed("budi", HEAD, CONTENT, false);
-	opaque = make_signed("budi", HEAD, CONTENT, true);
-	by_siti = make_signed("siti", HEAD, CONTENT, false);
-	by_revoked = make_signed("revoked", HEAD, CONTENT, false);
-	untrusted = make_signed("stranger", HEAD, CONTENT, false);
-	cert = pki_mailbox_cert("budi");
-	key = pki_mailbox_key("budi");
-	chain = pki_push(NULL, pki_cert("issuing.pem"));
-	ours = signer_new(cert, key, chain, NULL, SCHEME_DEFAULT,
-	    SMIME_CAP_AES256_CBC, &err);
-	assert_non_null(ours);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
+	detached = signing_mail("budi", HEAD, CONTENT, false);
+	opaque = signing_mail("budi", HEAD, CONTENT, true);
+	by_siti = signing_mail("siti", HEAD, CONTENT, false);
+	by_revoked = signing_mail("revoked", HEAD, CONTENT, false);
+	untrusted = signing_mail("stranger", HEAD, CONTENT, false);
+	ours = signing_by("budi");
 	service.checks = check_cache_new(16);
 	service.hints = digest_hints_new();
 	service.verified = verify_cache_new(16);
@@ -717,7 +677,7 @@ test_followed(void **state)
 {
 	unsigned char fingerprint[32];
 	char pins[512], hex[65];
-	char *nameless = make_signed("nameless", HEAD, CONTENT, false);
+	char *nameless = signing_mail("nameless", HEAD, CONTENT, false);
 	X509 *cert = pki_mailbox_cert("nameless");
 	SMFICTX *ctx = session("192.0.2.7", NULL);
 	size_t i;

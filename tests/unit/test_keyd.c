@@ -20,6 +20,8 @@
 #include <openssl/crypto.h>
 
 #include "../../milter/supervise.h"
+#include "ends.h"
+#include "fixture.h"
 #include "seen_log.h"
 #include "store.h"
 
@@ -113,18 +115,6 @@ write_conf(const char *passphrase, const char *extra)
 	write_whole(conf_file, text, strlen(text));
 }
 
-static struct conf *
-read_conf(void)
-{
-	struct smime_error err = { "" };
-	struct conf *conf;
-
-	conf = conf_read(conf_file, &err);
-	if (conf == NULL)
-		fail_msg("conf_read: %s", err.text);
-	return conf;
-}
-
 /* What it logged is left behind in a file. */
 static void
 child(int control, int *fds)
@@ -134,7 +124,7 @@ child(int control, int *fds)
 	int status;
 
 	seen_log_clear();
-	status = key_process(read_conf(), control, channels);
+	status = key_process(fixture_read(conf_file), control, channels);
 	write_whole(pki_path("log"), seen_log(), strlen(seen_log()));
 	_exit(status);
 }
@@ -142,30 +132,17 @@ child(int control, int *fds)
 static void
 start(struct running *out)
 {
-	int control[2], pair[2], theirs[CHANNELS];
+	struct ends ends;
 	char ready = 0;
 	size_t i;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    control), 0);
-	for (i = 0; i < CHANNELS; i++) {
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET |
-		    SOCK_CLOEXEC, 0, pair), 0);
-		out->channels[i] = pair[0];
-		theirs[i] = pair[1];
-	}
-	fflush(NULL);
-	out->pid = fork();
-	if (out->pid == 0) {
-		close(control[0]);
-		for (i = 0; i < CHANNELS; i++)
-			close(out->channels[i]);
-		child(control[1], theirs);
-	}
-	close(control[1]);
+	ends_open(&ends, CHANNELS);
+	out->pid = ends_fork(&ends, CHANNELS);
+	if (out->pid == 0)
+		child(ends.theirs_control, ends.theirs);
 	for (i = 0; i < CHANNELS; i++)
-		close(theirs[i]);
-	out->control = control[0];
+		out->channels[i] = ends.channels[i];
+	out->control = ends.control;
 	if (recv(out->control, &ready, 1, 0) != 1 || ready != CONTROL_READY)
 		fail_msg("the key process does not start");
 }
@@ -498,7 +475,7 @@ test_audit(void **state)
 static enum control_result
 reload(struct running *running, struct smime_error *err)
 {
-	struct conf *conf = read_conf();
+	struct conf *conf = fixture_read(conf_file);
 	enum control_result result;
 	size_t len = 0;
 	char *text;

@@ -288,30 +288,6 @@ copy_to(const char *from, const char *to)
 	"From: Budi <" BUDI ">\r\nTo: " HAKIM "\r\nSubject: Rapat\r\n"
 #define CONTENT	"Content-Type: text/plain\r\n\r\n" SECRET "\r\n"
 
-/* Budi's message, signed by openssl. */
-static char *
-make_signed(const char *name, bool is_opaque)
-{
-	char *out, *whole, cert[512], key[512];
-	size_t len;
-
-	snprintf(cert, sizeof(cert), "%s", pki_path("%s/cert.pem", name));
-	snprintf(key, sizeof(key), "%s", pki_path("%s/key.pem", name));
-	write_whole(pki_path("content"), CONTENT, strlen(CONTENT));
-	assert_int_equal(pki_run("openssl", "cms", "-sign", "-in",
-	    pki_path("content"), "-signer", cert, "-inkey", key, "-certfile",
-	    pki_path("issuing.pem"), "-binary", "-crlfeol", "-out",
-	    pki_path("signed"), is_opaque ? "-nodetach" : NULL, NULL), 0);
-	out = read_whole(pki_path("signed"), &len);
-	whole = malloc(sizeof(HEAD) + len);
-	assert_non_null(whole);
-	memcpy(whole, HEAD, sizeof(HEAD) - 1);
-	memcpy(whole + sizeof(HEAD) - 1, out, len);
-	whole[sizeof(HEAD) - 1 + len] = '\0';
-	free(out);
-	return whole;
-}
-
 static int
 setup(void **state)
 {
@@ -328,10 +304,10 @@ setup(void **state)
 	copy_to("issuing.crl.pem", "crl/issuing.crl");
 	signer = signing_by("budi");
 	siti = pki_mailbox_cert("siti");
-	detached = make_signed("budi", false);
-	opaque = make_signed("budi", true);
-	by_siti = make_signed("sitisigns", false);
-	changed = make_signed("budi", false);
+	detached = signing_mail("budi", HEAD, CONTENT, false);
+	opaque = signing_mail("budi", HEAD, CONTENT, true);
+	by_siti = signing_mail("sitisigns", HEAD, CONTENT, false);
+	changed = signing_mail("budi", HEAD, CONTENT, false);
 	strstr(changed, "sepuluh")[0] = 'S';
 	return 0;
 }

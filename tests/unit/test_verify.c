@@ -33,10 +33,7 @@ setup(void **state)
 	siti = person_load("siti");
 	rsa = person_load("rsa");
 	stranger = person_load("stranger");
-	trust = vmail_trust();
-	verify_settings_init(&settings);
-	settings.trust = trust;
-	settings.now = time(NULL);
+	trust = vmail_settings(&settings);
 	return 0;
 }
 

@@ -29,10 +29,7 @@ setup(void **state)
 	pki_mailbox("rsa", "rsa2048", "ok");
 	budi = person_load("budi");
 	rsa = person_load("rsa");
-	trust = vmail_trust();
-	verify_settings_init(&settings);
-	settings.trust = trust;
-	settings.now = time(NULL);
+	trust = vmail_settings(&settings);
 	settings.cache = verify_cache_new(64);
 	return 0;
 }

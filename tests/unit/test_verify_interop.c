@@ -32,10 +32,7 @@ setup(void **state)
 	pki_mailbox("p384", "p384", "ok");
 	pki_mailbox("p521", "p521", "ok");
 	write_whole(pki_path("entity"), ENTITY, strlen(ENTITY));
-	trust = vmail_trust();
-	verify_settings_init(&settings);
-	settings.trust = trust;
-	settings.now = time(NULL);
+	trust = vmail_settings(&settings);
 	return 0;
 }
 

@@ -37,10 +37,7 @@ setup(void **state)
 	pki_make("mailbox", SITI, "p256", pki_path("siti"), NULL);
 	budi = person_load("budi");
 	siti = person_load("siti");
-	trust = vmail_trust();
-	verify_settings_init(&settings);
-	settings.trust = trust;
-	settings.now = time(NULL);
+	trust = vmail_settings(&settings);
 	return 0;
 }
 

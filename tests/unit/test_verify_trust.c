@@ -43,10 +43,7 @@ setup(void **state)
 	stranger = person_load("stranger");
 	revoked = person_load("revoked");
 	bare = person_load("bare");
-	trust = vmail_trust();
-	verify_settings_init(&settings);
-	settings.trust = trust;
-	settings.now = time(NULL);
+	trust = vmail_settings(&settings);
 	return 0;
 }
 

@@ -519,6 +519,17 @@ vmail_trust(void)
 	return trust;
 }
 
+struct trust *
+vmail_settings(struct verify_settings *out)
+{
+	struct trust *trust = vmail_trust();
+
+	verify_settings_init(out);
+	out->trust = trust;
+	out->now = time(NULL);
+	return trust;
+}
+
 void
 vmail_verify(const struct verify_settings *settings, const void *message,
     size_t len, size_t piece, struct verdict *out)

@@ -89,6 +89,8 @@ void	 mail_build(const char *header, const struct cms *cms,
 /* The usual trust: root, issuing CA's CRL and root's CRL. */
 struct trust *vmail_trust(void);
 void	 vmail_crl(struct trust *trust, const char *file);
+/* The usual settings, with that trust, which is returned to be freed. */
+struct trust *vmail_settings(struct verify_settings *out);
 /*
  * The verdict on a whole message, fed in pieces of so many octets (0: at
  * once).
