@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "../../milter/milter.h"
+#include "watched.h"
 
 #define MAX		4
 #define PATIENCE	20000	/* milliseconds, for what has to come */
@@ -38,12 +39,11 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Where each instruction takes fifty (valgrind; set by make soak), so does a
- * limit. */
+/* Where each instruction takes fifty, so does a limit. */
 static int64_t
 slowly(int64_t limit)
 {
-	return getenv("SAMPUL_SLOWLY") == NULL ? limit : limit * 50;
+	return is_watched() ? limit * 50 : limit;
 }
 
 static int

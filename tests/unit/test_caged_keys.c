@@ -25,12 +25,7 @@
 #include <cmocka.h>
 
 #include "caged.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER	true
-#else
-#define HAS_SANITIZER	false
-#endif
+#include "watched.h"
 
 static int
 try_trace(pid_t pid, const char *user)
@@ -78,7 +73,7 @@ test_no_core(void **state)
 	int status;
 
 	(void)state;
-	if (HAS_SANITIZER)
+	if (IS_SANITIZED)
 		skip();		/* which takes SIGSEGV for itself */
 	(void)setrlimit(RLIMIT_CORE, &all);
 	caged_start(&running, key_process);
@@ -196,7 +191,7 @@ test_locked(void **state)
 	unsigned i;
 
 	(void)state;
-	if (HAS_SANITIZER)
+	if (IS_SANITIZED)
 		skip();		/* whose shadow would be locked as well */
 	if (geteuid() != 0 && !can_raise())
 		skip();		/* by nobody but root, then */

@@ -31,6 +31,7 @@
 #include "seen_log.h"
 #include "signing.h"
 #include "store.h"
+#include "watched.h"
 
 #define HAKIM	"hakim@pn-pekalongan.example"
 #define SECRET	"Rapat rahasia pukul sepuluh."
@@ -47,11 +48,7 @@ static volatile struct {
 	long	 live;		/* allocated, not freed */
 } memory;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED	true
-#else
-#define SANITIZED	false
-
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 void	*__libc_malloc(size_t size);
 void	*__libc_calloc(size_t count, size_t size);
 void	*__libc_realloc(void *p, size_t size);
@@ -575,7 +572,7 @@ test_messages(void **state)
 	size_t i;
 
 	(void)state;
-	if (SANITIZED)
+	if (IS_SANITIZED)
 		skip();
 	for (i = 0; i < sizeof(flows) / sizeof(flows[0]); i++) {
 		if (only != NULL && strstr(flows[i].what, only) == NULL)
@@ -629,7 +626,7 @@ static void
 test_keys(void **state)
 {
 	(void)state;
-	if (SANITIZED)
+	if (IS_SANITIZED)
 		skip();
 	store_put(BUDI, "satu", "budi");
 	exhaust("key looked up", one_key, store_conf());
@@ -654,7 +651,7 @@ test_header(void **state)
 	int rc;
 
 	(void)state;
-	if (SANITIZED)
+	if (IS_SANITIZED)
 		skip();
 	assert_int_equal(header_parse(&header, text, sizeof(text) - 1, 0,
 	    &used, &body, &err), 0);

@@ -1,0 +1,24 @@
+/*
+ * watched.h - whether a tool works inside of the process: a sanitizer, or
+ * valgrind, of which make soak tells by SAMPUL_VALGRIND. Memory and time are
+ * others there, so that limits of them show nothing.
+ */
+#ifndef SAMPUL_TEST_WATCHED_H
+#define SAMPUL_TEST_WATCHED_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED	true
+#else
+#define IS_SANITIZED	false
+#endif
+
+static inline bool
+is_watched(void)
+{
+	return IS_SANITIZED || getenv("SAMPUL_VALGRIND") != NULL;
+}
+
+#endif
