@@ -156,6 +156,43 @@ write_out(struct spool *spool, const unsigned char *buf, size_t len,
 	return 0;
 }
 
+static int
+flush(struct spool *spool, struct smime_error *err)
+{
+	size_t len = spool->buffered;
+
+	spool->buffered = 0;
+	return write_out(spool, spool->buffer, len, err);
+}
+
+/*
+ * The file is written by whole buffers from multiples of their size on. The
+ * kernel then keeps each in one piece of memory and not in sixteen pages, and
+ * writes, reads and frees it so much faster that the copy is well paid.
+ */
+static int
+write_file(struct spool *spool, const unsigned char *buf, size_t len,
+    struct smime_error *err)
+{
+	size_t n;
+
+	for (; len > 0; buf += n, len -= n) {
+		n = SPOOL_BUFFER - spool->buffered;
+		if (n > len)
+			n = len;
+		if (n == SPOOL_BUFFER) {	/* no need to copy it */
+			if (write_out(spool, buf, n, err) == -1)
+				return -1;
+			continue;
+		}
+		memcpy(spool->buffer + spool->buffered, buf, n);
+		spool->buffered += n;
+		if (spool->buffered == SPOOL_BUFFER && flush(spool, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* Moves everything from memory to a new file. */
 static int
 spill(struct spool *spool, struct smime_error *err)
@@ -173,7 +210,7 @@ spill(struct spool *spool, struct smime_error *err)
 		    "spool directory %s", spool->dir);
 	for (i = 0; i < spool->block_count && left > 0; i++) {
 		n = left < SPOOL_BLOCK ? (size_t)left : SPOOL_BLOCK;
-		if (write_out(spool, spool->blocks[i], n, err) == -1)
+		if (write_file(spool, spool->blocks[i], n, err) == -1)
 			return -1;
 		left -= n;
 	}
@@ -220,34 +257,6 @@ write_memory(struct spool *spool, const unsigned char *buf, size_t len,
 	return 0;
 }
 
-static int
-flush(struct spool *spool, struct smime_error *err)
-{
-	size_t len = spool->buffered;
-
-	spool->buffered = 0;
-	return write_out(spool, spool->buffer, len, err);
-}
-
-/* What comes in large pieces is not copied. */
-static int
-write_file(struct spool *spool, const unsigned char *buf, size_t len,
-    struct smime_error *err)
-{
-	if (len > SPOOL_BUFFER - spool->buffered && flush(spool, err) == -1)
-		return -1;
-	if (len >= SPOOL_BUFFER / 2) {
-		if (flush(spool, err) == -1 ||
-		    write_out(spool, buf, len, err) == -1)
-			return -1;
-	} else {
-		memcpy(spool->buffer + spool->buffered, buf, len);
-		spool->buffered += len;
-	}
-	spool->size += len;
-	return 0;
-}
-
 int
 spool_write(struct spool *spool, const void *buf, size_t len,
     struct smime_error *err)
@@ -261,8 +270,10 @@ spool_write(struct spool *spool, const void *buf, size_t len,
 		spool->failed = true;
 		return -1;
 	}
-	rc = spool->fd == -1 ? write_memory(spool, buf, len, err) :
-	    write_file(spool, buf, len, err);
+	if (spool->fd == -1)
+		rc = write_memory(spool, buf, len, err);
+	else if ((rc = write_file(spool, buf, len, err)) == 0)
+		spool->size += len;
 	if (rc == -1)
 		spool->failed = true;
 	return rc;
@@ -329,9 +340,8 @@ spool_descriptor(struct spool *spool, struct smime_error *err)
 	spool->failed = true;
 	if (spool->fd == -1 && spill(spool, err) == -1)
 		return -1;
-	if (write_out(spool, spool->buffer, spool->buffered, err) == -1)
+	if (flush(spool, err) == -1)
 		return -1;
-	spool->buffered = 0;
 	spool->failed = false;
 	return spool->fd;
 }

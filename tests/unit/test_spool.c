@@ -28,6 +28,7 @@ static bool no_tmpfile;		/* the file system has no O_TMPFILE */
 static size_t disk_room;	/* octets until the disk is full */
 static size_t write_max;	/* octets that one write takes */
 static size_t wiped;
+static int odd_writes;		/* not of a whole buffer to its place */
 static int last_fd;		/* of the last file opened */
 static char dir[] = "/tmp/test_spool.XXXXXX";
 
@@ -61,6 +62,8 @@ pwrite(int fd, const void *buf, size_t len, off_t offset)
 	if (len > write_max)
 		len = write_max;
 	disk_room -= len;
+	if (offset % 65536 != 0 || len != 65536)
+		odd_writes++;
 	return syscall(SYS_pwrite64, fd, buf, len, offset);
 }
 
@@ -79,6 +82,7 @@ setup(void **state)
 	no_tmpfile = false;
 	disk_room = write_max = SIZE_MAX;
 	wiped = 0;
+	odd_writes = 0;
 	last_fd = -1;
 	return 0;
 }
@@ -247,6 +251,28 @@ test_descriptor(void **state)
 	spool_free(spool);
 }
 
+/* Whatever it comes in, and whenever memory was not enough any more. */
+static void
+test_whole_buffers(void **state)
+{
+	static const size_t steps[] = { 777, 65535, 65536, 70000 };
+	static const size_t memory[] = { 0, 1000, 100000, 262144 };
+	struct spool *spool;
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		for (j = 0; j < sizeof(memory) / sizeof(memory[0]); j++) {
+			spool = spool_new(dir, memory[j]);
+			fill(spool, 300000, steps[i]);
+			assert_int_not_equal(last_fd, -1);
+			assert_int_equal(odd_writes, 0);
+			check_from(spool, 0, 300000, 40000);
+			spool_free(spool);
+		}
+	}
+}
+
 static void
 test_full_disk(void **state)
 {
@@ -318,6 +344,7 @@ main(void)
 		cmocka_unit_test_setup(test_same_octets_back, setup),
 		cmocka_unit_test_setup(test_file_is_private, setup),
 		cmocka_unit_test_setup(test_descriptor, setup),
+		cmocka_unit_test_setup(test_whole_buffers, setup),
 		cmocka_unit_test_setup(test_full_disk, setup),
 		cmocka_unit_test_setup(test_no_directory, setup),
 		cmocka_unit_test_setup(test_wiped, setup),
