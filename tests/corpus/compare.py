@@ -53,6 +53,15 @@ def pairs(fields):
     return out
 
 
+def same(one, other):
+    """But for how the lines of the header end."""
+    def flat(data):
+        fields, body = split(data)
+        return [(n, v.replace(CRLF, b"\n").rstrip(b"\r\n"))
+                for n, v in pairs(fields)], body or b""
+    return flat(one) == flat(other)
+
+
 def is_mime(name):
     return name.lower() == b"mime-version" or \
         name.lower().startswith(b"content-")

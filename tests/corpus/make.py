@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""make.py DIR - writes the corpus of odd messages.
+"""make.py DIR [COUNT SEED] - writes the corpus of odd messages, or COUNT
+mutants of it (mutate.py).
 
 DIR/NAME.eml for each message, and DIR/manifest.json: what is wanted of it
 (see corpus.py). The files are made, not kept: some are megabytes of nothing.
@@ -10,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import mutate
 import odd_header
 import odd_mime
 import odd_special
@@ -18,11 +20,13 @@ from corpus import Corpus
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: make.py directory")
+    if len(sys.argv) not in (2, 4):
+        sys.exit("usage: make.py directory [count seed]")
     corpus = Corpus()
     for each in (odd_header, odd_text, odd_mime, odd_special):
         each.fill(corpus)
+    if len(sys.argv) == 4:
+        mutate.fill(corpus, int(sys.argv[2]), sys.argv[3])
     os.makedirs(sys.argv[1], exist_ok=True)
     manifest = {}
     for name, (data, wanted) in corpus.messages.items():
