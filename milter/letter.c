@@ -197,7 +197,7 @@ list_recipients(const struct letter *letter, char *out, size_t size)
  * or protocol, is not set up as it should be: nobody's letter is to blame.
  */
 static enum plan_why
-is_final(const struct submit_answer *answer)
+why_final(const struct submit_answer *answer)
 {
 	unsigned class = 0, subject = 0, detail = 0;
 
@@ -257,7 +257,7 @@ letter_submit(struct letter *letter, SMFICTX *ctx,
 	}
 	if (answer.status == SUBMIT_ACCEPTED)
 		return 0;
-	letter->final = is_final(&answer);
+	letter->final = why_final(&answer);
 	return not_taken(letter, answer.text, outcome);
 }
 

@@ -199,7 +199,10 @@ receive(int fd, int64_t deadline, unsigned char *buf, size_t size)
 	}
 }
 
-/* The answer to the last request, after those that nobody waited for. */
+/*
+ * The answer to the last request. No other can come: whoever gets the channel
+ * waits for the one that is owed before he asks, and each comes once.
+ */
 static enum receipt
 await(struct channel *channel, int64_t deadline, struct submit_answer *answer,
     struct smime_error *err)
@@ -208,24 +211,20 @@ await(struct channel *channel, int64_t deadline, struct submit_answer *answer,
 	uint64_t serial = 0;
 	ssize_t n;
 
-	while (serial != channel->serial) {
-		n = receive(channel->fd, deadline, buf, sizeof(buf));
-		if (n == -1) {
-			smime_error_setx(err, "the submit process did not "
-			    "answer in time");
-			return RECEIPT_LATE;
-		}
-		if (n == 0) {
-			smime_error_setx(err, "the submit process is gone");
-			return RECEIPT_BROKEN;
-		}
-		if ((size_t)n > sizeof(buf) || submit_get_answer(buf,
-		    (size_t)n, &serial, answer) == -1 ||
-		    serial > channel->serial) {
-			smime_error_setx(err, "the submit process answers "
-			    "nonsense");
-			return RECEIPT_BROKEN;
-		}
+	n = receive(channel->fd, deadline, buf, sizeof(buf));
+	if (n == -1) {
+		smime_error_setx(err, "the submit process did not answer in "
+		    "time");
+		return RECEIPT_LATE;
+	}
+	if (n == 0) {
+		smime_error_setx(err, "the submit process is gone");
+		return RECEIPT_BROKEN;
+	}
+	if ((size_t)n > sizeof(buf) || submit_get_answer(buf, (size_t)n,
+	    &serial, answer) == -1 || serial != channel->serial) {
+		smime_error_setx(err, "the submit process answers nonsense");
+		return RECEIPT_BROKEN;
 	}
 	channel->owes = false;
 	return RECEIPT_GOOD;

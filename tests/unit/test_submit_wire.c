@@ -440,7 +440,7 @@ static const struct {
 } deeds[] = {
 	{ "honest", HONEST, NULL, true },
 	{ "refuses", REFUSES, NULL, true },
-	{ "a stale answer first", STALE_FIRST, NULL, true },
+	{ "a stale answer first", STALE_FIRST, "nonsense", false },
 	{ "an answer to what was not asked", AHEAD, "nonsense", false },
 	{ "too long", TOO_LONG, "nonsense", false },
 	{ "cut off", CUT, "nonsense", false },
