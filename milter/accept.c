@@ -77,16 +77,6 @@ static struct {
 } front = { .lock = PTHREAD_MUTEX_INITIALIZER, .event = -1, .listener = -1,
 	.spare = -1 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		return 0;
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int
 open_spare(void)
 {
@@ -183,7 +173,7 @@ wake_libmilter(void)
 static void
 turn_away(int fd)
 {
-	int64_t now = now_ms();
+	int64_t now = monotonic_ms();
 
 	/* Counted first: who sees the end may ask for the count. */
 	front.turned_away++;
@@ -289,7 +279,7 @@ take_connection(void)
 		turn_away(next.fd);
 		return;
 	}
-	next.until = now_ms() + front.patience;
+	next.until = monotonic_ms() + front.patience;
 	pthread_mutex_lock(&front.lock);
 	front.quiet[front.quiet_count++] = next;
 	pthread_mutex_unlock(&front.lock);
@@ -320,7 +310,7 @@ has_spoken(int fd)
 static void
 look_at_quiet(const struct pollfd *polled, size_t count)
 {
-	int64_t now = now_ms();
+	int64_t now = monotonic_ms();
 	size_t i;
 
 	for (i = count; i > 0; i--) {
@@ -337,7 +327,7 @@ front_thread(void *arg)
 {
 	struct pollfd polled[QUIET_MAX + 1];
 	size_t i, count;
-	int64_t woken = now_ms();
+	int64_t woken = monotonic_ms();
 
 	(void)arg;
 	for (;;) {
@@ -355,8 +345,8 @@ front_thread(void *arg)
 			if (polled[count].revents != 0)
 				take_connection();
 		}
-		if (now_ms() - woken >= TICK) {
-			woken = now_ms();
+		if (monotonic_ms() - woken >= TICK) {
+			woken = monotonic_ms();
 			wake_libmilter();
 		}
 	}

@@ -15,16 +15,6 @@
 
 #include "session.h"
 
-static int64_t
-now_microseconds(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		return 0;
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* ----------------------------------------------------------- the line --- */
 
 static const char *
@@ -273,7 +263,7 @@ sfsistat
 message_finish(struct session *session, SMFICTX *ctx, const char *queue_id)
 {
 	struct outcome outcome;
-	int64_t began = now_microseconds();
+	int64_t began = monotonic_us();
 	sfsistat status;
 
 	memset(&outcome, 0, sizeof(outcome));
@@ -283,7 +273,7 @@ message_finish(struct session *session, SMFICTX *ctx, const char *queue_id)
 		outcome_fault(session->message.err.text, &outcome);
 	}
 	status = answer(session, ctx, &outcome);
-	message_log(session, &outcome, now_microseconds() - began);
+	message_log(session, &outcome, monotonic_us() - began);
 	outcome_clear(&outcome);
 	message_reset(session);
 	return status;

@@ -51,6 +51,12 @@ void	 log_audit(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A finding of conf_check. */
 void	 log_finding(void *arg, bool is_error, const char *text);
 
+/* ------------------------------------------------------------- clock.c --- */
+
+/* Since some moment in the past; nobody sets it. */
+int64_t	 monotonic_us(void);
+int64_t	 monotonic_ms(void);
+
 /* -------------------------------------------------------------- conf.c --- */
 
 enum run_mode { MODE_ENFORCE, MODE_OBSERVE };

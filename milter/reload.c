@@ -130,7 +130,7 @@ supervise_reload(struct supervisor *s)
 
 	s->reload = false;
 	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
-	    (long long)supervise_now() * 1000);
+	    (long long)monotonic_ms() * 1000);
 	fresh = read_new(s, &err);
 	if (fresh != NULL && s->state == RUNNING &&
 	    set_fits(&s->set, s->conf, fresh) &&

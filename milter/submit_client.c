@@ -36,16 +36,6 @@ struct submit_pool {
 	struct channel	 channels[];
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		return 0;
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int
 init_locks(struct submit_pool *pool)
 {
@@ -183,7 +173,7 @@ receive(int fd, int64_t deadline, unsigned char *buf, size_t size)
 	int rc;
 
 	for (;;) {
-		left = deadline - now_ms();
+		left = deadline - monotonic_ms();
 		rc = poll(&pfd, 1, left > 0 ? (int)left : 0);
 		if (rc == 0)
 			return -1;
@@ -245,7 +235,7 @@ ask(struct channel *channel, struct submit_request *request,
 		if (receipt != RECEIPT_GOOD)
 			return receipt;
 	}
-	left = deadline - now_ms();
+	left = deadline - monotonic_ms();
 	request->limit = left > 0 ? (uint32_t)left : 1;
 	request->serial = channel->serial + 1;
 	len = submit_put_request(request, buf, SUBMIT_REQUEST_MAX);
@@ -269,7 +259,7 @@ int
 submit_send(struct submit_pool *pool, const struct submission *submission,
     unsigned timeout, struct submit_answer *answer, struct smime_error *err)
 {
-	const int64_t deadline = now_ms() + (int64_t)timeout * 1000;
+	const int64_t deadline = monotonic_ms() + (int64_t)timeout * 1000;
 	struct submit_request *request;
 	struct channel *channel;
 	enum receipt receipt = RECEIPT_LATE;

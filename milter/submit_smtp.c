@@ -136,16 +136,6 @@ is_forsaken(const struct smtp *smtp)
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLHUP | POLLERR));
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		return 0;
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Asked for all along, about once a second, also while libcurl, to which the
  * limit is nothing any more, waits for the reply to QUIT after a refusal.
@@ -161,7 +151,7 @@ go_on(void *arg, curl_off_t down, curl_off_t now, curl_off_t up,
 	(void)up;
 	(void)sent;
 	if (smtp->over != 0)
-		return now_ms() - smtp->over >= GOODBYE_MS;
+		return monotonic_ms() - smtp->over >= GOODBYE_MS;
 	return smtp->at < smtp->submission->size && is_forsaken(smtp);
 }
 
@@ -224,7 +214,7 @@ take_reply(char *buf, size_t size, size_t count, void *arg)
 	smtp->code = (unsigned)strtoul(digits, NULL, 10);
 	if (len > 3 && buf[3] != '-' && ++smtp->replies != 2 &&
 	    smtp->code >= 400 && smtp->over == 0)
-		smtp->over = now_ms();
+		smtp->over = monotonic_ms();
 	for (count = len; count > 0 && (buf[count - 1] == '\r' ||
 	    buf[count - 1] == '\n'); count--)
 		continue;

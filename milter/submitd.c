@@ -26,16 +26,6 @@ struct server {
 	unsigned char		 buf[SUBMIT_REQUEST_MAX];
 };
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		return 0;
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* ------------------------------------------------------------- serving --- */
 
 static void
@@ -94,7 +84,7 @@ serve_one(struct server *server)
 	struct submit_answer answer = { .status = SUBMIT_FAILED,
 	    .text = "it is no file of the size that was said" };
 	unsigned limit = conf->submit_timeout * 1000;
-	int64_t began = now_us();
+	int64_t began = monotonic_us();
 	struct smtp *smtp = NULL;
 	int rc;
 
@@ -104,7 +94,7 @@ serve_one(struct server *server)
 		smtp = smtp_send(conf->submit_server, conf->authserv_id,
 		    submission, server->fd, limit, &answer);
 	rc = send_answer(server->fd, server->request.serial, &answer);
-	say(submission, &answer, now_us() - began);
+	say(submission, &answer, monotonic_us() - began);
 	smtp_close(smtp);
 	conf_unref(conf);
 	return rc;

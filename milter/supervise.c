@@ -32,20 +32,11 @@
 #define BACKOFF_MAX	30000
 #define HEALTHY		60000	/* ms after which back-off starts anew */
 
-int64_t
-supervise_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 enter(struct supervisor *s, enum state state, int64_t limit)
 {
 	s->state = state;
-	s->deadline = limit > 0 ? supervise_now() + limit : 0;
+	s->deadline = limit > 0 ? monotonic_ms() + limit : 0;
 }
 
 /* ------------------------------------------------------ start and stop --- */
@@ -125,7 +116,7 @@ stop_step(struct supervisor *s)
 	}
 	if (!child->told) {
 		child->told = true;
-		s->deadline = supervise_now() + STOP_LIMIT;
+		s->deadline = monotonic_ms() + STOP_LIMIT;
 		/* root without CAP_KILL: the end of the control socket says
 		 * the same */
 		if (kill(child->pid, SIGTERM) == -1 && errno == EPERM &&
@@ -158,7 +149,7 @@ start_next(struct supervisor *s)
 			break;
 	if (which == kind_count)
 		return false;
-	s->deadline = supervise_now() + START_LIMIT;
+	s->deadline = monotonic_ms() + START_LIMIT;
 	if (set_start(&s->set, which, s->conf, &err) == -1) {
 		log_error("cannot start the %s: %s", kinds[which].name,
 		    err.text);
@@ -415,7 +406,7 @@ deadline_passed(struct supervisor *s)
 		    name_of(s, child), (long)child->pid);
 		child->killed = true;
 		kill(child->pid, SIGKILL);
-		s->deadline = supervise_now() + STOP_LIMIT;
+		s->deadline = monotonic_ms() + STOP_LIMIT;
 		break;
 	case WAITING:
 		begin_start(s);
@@ -429,7 +420,7 @@ static void
 wait_for_events(struct supervisor *s)
 {
 	struct pollfd fds[1 + KINDS_MAX];
-	int64_t left = s->deadline != 0 ? s->deadline - supervise_now() : -1;
+	int64_t left = s->deadline != 0 ? s->deadline - monotonic_ms() : -1;
 	unsigned i;
 
 	fds[0] = (struct pollfd){ .fd = s->set.signal_fd, .events = POLLIN };
@@ -464,7 +455,7 @@ run(struct supervisor *s)
 		else if (s->reload && (s->state == RUNNING ||
 		    s->state == WAITING))
 			supervise_reload(s);
-		if (s->deadline != 0 && supervise_now() >= s->deadline)
+		if (s->deadline != 0 && monotonic_ms() >= s->deadline)
 			deadline_passed(s);
 	}
 }

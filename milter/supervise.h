@@ -132,8 +132,6 @@ struct supervisor {
 	int			 status;	/* exit status */
 };
 
-/* Milliseconds of the monotonic clock. */
-int64_t	 supervise_now(void);
 /* After a child broke off: gives it a moment to be seen dead, then stops. */
 void	 supervise_await_death(struct supervisor *s);
 /*
