@@ -573,7 +573,7 @@ test_no_memory_is_no_answer(void **state)
 		    .value = (char *)(uintptr_t)BUDI,
 		    .value_len = strlen(BUDI) },
 		{ .name = (char *)(uintptr_t)"Sensitivity", .name_len = 11,
-		    .value = value, .value_len = SIZE_MAX / 2 },
+		    .value = value, .value_len = SIZE_MAX / 4 },
 	};
 	struct header_list header = { .fields = fields, .count = 2 };
 	struct facts facts = { .login = BUDI, .daemon = "mx", .sender = BUDI,

@@ -16,9 +16,15 @@
 #endif
 
 static inline bool
+is_in_valgrind(void)
+{
+	return getenv("SAMPUL_VALGRIND") != NULL;
+}
+
+static inline bool
 is_watched(void)
 {
-	return IS_SANITIZED || getenv("SAMPUL_VALGRIND") != NULL;
+	return IS_SANITIZED || is_in_valgrind();
 }
 
 #endif
