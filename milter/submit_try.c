@@ -13,10 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "submit.h"
+
+#define PATIENCE	30	/* seconds; a library may lie on a slow disk */
 
 static void __attribute__((noreturn))
 child(int fd, const struct conf *conf)
@@ -24,6 +27,8 @@ child(int fd, const struct conf *conf)
 	struct smime_error err = { "" };
 	const char *said = "K";
 
+	signal(SIGALRM, SIG_DFL);
+	alarm(PATIENCE);
 	if (sandbox_harden(&err) == -1 ||
 	    sandbox_drop(conf->submit_user, &err) == -1 ||
 	    smtp_load(&err) == -1)
@@ -72,7 +77,7 @@ submit_try(const struct conf *conf, struct smime_error *err)
 		return 0;
 	if (len == 0)
 		return smime_error_setx(err, "loading libcurl ended the "
-		    "process that tried it");
+		    "process that tried it, or took more than %d s", PATIENCE);
 	return smime_error_setx(err, "%s", smime_printable(said, len, text,
 	    sizeof(text)));
 }
