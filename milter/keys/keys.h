@@ -468,4 +468,13 @@ bool	 rate_take(struct rate *rate, const char *address, unsigned per_minute,
 /* True the first time that key is asked for on this day. */
 bool	 rate_first_today(struct rate *rate, const char *key, time_t now);
 
+/* ------------------------------------------------------------ answer.c --- */
+
+/*
+ * Answers one request: looks its address up, signs, writes the trail. Always an
+ * answer, to be freed by key_answer_clear. On any thread.
+ */
+void	 served_answer(const struct served *served, struct rate *rate,
+	    const struct key_request *request, struct key_answer *answer);
+
 #endif
