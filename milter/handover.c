@@ -143,17 +143,18 @@ is_untouched(struct handover *handover)
 }
 
 /*
- * A copy that is refused for good: so is the message, for who sends it has to
- * know, and would try in vain for days. But not when somebody has his copy
- * already: then the sender must not be told that nothing was sent.
+ * A copy or notification that is refused for good: so is the message, for who
+ * sends it has to know, and would try in vain for days. But not when somebody
+ * has his copy already: then the sender must not be told that nothing was sent.
  */
-static void
+static bool
 refuse_for_good(struct handover *handover, enum plan_why why)
 {
 	if (handover->handed > 0 || !is_untouched(handover))
-		return;
+		return false;
 	handover->outcome->action = PLAN_REFUSE;
 	handover->outcome->why = why;
+	return true;
 }
 
 static int
@@ -176,7 +177,7 @@ hand_copy(struct handover *handover, const char *sender, size_t which)
 	handover->handed += rc == 0;
 	letter_close(&letter, rc == 0);
 	if (rc == -1 && letter.final != WHY_NONE)
-		refuse_for_good(handover, letter.final);
+		(void)refuse_for_good(handover, letter.final);
 	return rc;
 }
 
@@ -238,6 +239,17 @@ list_refused(struct handover *handover, struct notice_recipient *refused,
 	return 0;
 }
 
+/* A sender who cannot be sent a notification is told by the answer, as if all
+ * were to be refused for one. */
+static void
+answer_instead(struct handover *handover)
+{
+	const struct seal *seal = &handover->session->message.seal;
+
+	if (refuse_for_good(handover, WHY_NO_RECIPIENT))
+		memcpy(handover->outcome->who, seal->who, sizeof(seal->who));
+}
+
 /* One message for all of them: the letter names the sender once for each. */
 static int
 hand_notice(struct handover *handover)
@@ -264,6 +276,8 @@ hand_notice(struct handover *handover)
 		once = letter;
 		once.count = 1;
 		rc = letter_submit(&once, handover->ctx, handover->outcome);
+		if (rc == -1 && once.final != WHY_NONE)
+			answer_instead(handover);
 	}
 	letter_close(&letter, rc == 0);
 	free(refused);

@@ -633,6 +633,41 @@ test_refused_for_good(void **state)
 	}
 }
 
+/* An application that has no mailbox to be told in. */
+static void
+test_no_notice(void **state)
+{
+	static const struct {
+		const char	*reply;
+		sfsistat	 want;
+		const char	*line;
+	} replies[] = {
+		{ "550 5.1.1 <" BUDI ">: User unknown", SMFIS_REJECT,
+		    "result=refused why=no-recipient-certificate" },
+		{ "554 5.7.1 Relay access denied", SMFIS_TEMPFAIL,
+		    "result=deferred why=internal" },
+	};
+	SMFICTX *ctx;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		use_conf(REQ EACH);
+		outbox.fail_at = 1;
+		outbox.status = SUBMIT_REFUSED;
+		outbox.reply = replies[i].reply;
+		ctx = session();
+		assert_int_equal(send_to(ctx, HAKIM " " WARGA,
+		    "To: " HAKIM ", " WARGA "\r\n"), replies[i].want);
+		assert_int_equal(seen_log_count(replies[i].line), 1);
+		assert_int_equal(seen_log_count(replies[i].reply), 1);
+		assert_true((strstr(ctx->reply, WARGA) != NULL) == (i == 0));
+		assert_null(strstr(ctx->reply, HAKIM));
+		assert_string_equal(ctx->removed, "");
+		fake_free(ctx);
+	}
+}
+
 /*
  * But while anybody may have his copy, nobody is told that nothing was sent:
  * now, or when the message came before with other recipients.
@@ -804,6 +839,7 @@ main(void)
 		cmocka_unit_test(test_null_sender),
 		cmocka_unit_test(test_not_taken),
 		cmocka_unit_test(test_refused_for_good),
+		cmocka_unit_test(test_no_notice),
 		cmocka_unit_test(test_refused_in_part),
 		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_edit_fails),
