@@ -73,6 +73,7 @@ fake_stop(void)
 	_exit(0);
 }
 
+/* valgrind's own are out of the way, at the upper end. */
 static int
 count_files(void)
 {
@@ -83,7 +84,7 @@ count_files(void)
 	if ((d = opendir("/proc/self/fd")) == NULL)
 		return -1;
 	while ((entry = readdir(d)) != NULL)
-		count += entry->d_name[0] != '.';
+		count += entry->d_name[0] != '.' && atoi(entry->d_name) < 256;
 	closedir(d);
 	return count - 1;	/* without the directory's own */
 }
@@ -130,10 +131,10 @@ fake_server(int who, unsigned which, struct conf *conf, int control,
 		if (CMSG_FIRSTHDR(&msg) == NULL)
 			return 65;
 		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+		shared->asked[who == SUBMIT]++;
 		if (write(fd, &octet, 1) != 1)
 			return 65;
 		close(fd);
-		shared->asked[who == SUBMIT]++;
 	}
 }
 
@@ -425,7 +426,7 @@ stop_well(void)
 	pid_t keys = shared->pids[KEYS], mail = shared->pids[MAIL];
 
 	kill(supervisor, SIGTERM);
-	assert_int_equal(end_of_supervisor(5000), 0);
+	assert_int_equal(end_of_supervisor(20000), 0);
 	assert_true(is_gone(keys));
 	assert_true(is_gone(mail));
 }
@@ -441,7 +442,7 @@ test_start_and_stop(void **state)
 
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	assert_int_equal(shared->answered, 1);
 	/* standard three, control, and three channels; nothing else leaks */
 	assert_int_equal(shared->files[KEYS], 3 + 1 + 3);
@@ -474,20 +475,20 @@ test_restart(void **state)
 
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (i = 1; i <= 4; i++) {
 		keys = shared->pids[KEYS];
 		mail = shared->pids[MAIL];
 		kill(i % 2 ? keys : mail, SIGKILL);
-		WAIT(is_gone(keys) && is_gone(mail), 5000);
-		WAIT(both_up(i + 1), 5000);
+		WAIT(is_gone(keys) && is_gone(mail), 20000);
+		WAIT(both_up(i + 1), 20000);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	/* 0.1 + 0.2 + 0.4 + 0.8 s */
 	i = (int)((to.tv_sec - from.tv_sec) * 1000 +
 	    (to.tv_nsec - from.tv_nsec) / 1000000);
-	assert_in_range(i, 1500, 6000);
+	assert_in_range(i, 1500, 60000);
 	assert_true(log_has("starting again in 800 ms"));
 	assert_true(log_has("the key process (pid "));
 	assert_true(log_has("was killed by signal 9"));
@@ -509,14 +510,14 @@ test_who_is_to_blame(void **state)
 	(void)state;
 	start(true);
 	for (i = 1; i <= 3; i++) {
-		WAIT(both_up(i), 5000);
+		WAIT(both_up(i), 20000);
 		mail = shared->pids[MAIL];
 		kill(mail, SIGKILL);
 		snprintf(want, sizeof(want), "(pid %d) was killed by signal 9",
 		    (int)mail);
-		WAIT(log_has(want), 5000);
+		WAIT(log_has(want), 20000);
 	}
-	WAIT(both_up(i), 5000);
+	WAIT(both_up(i), 20000);
 	stop_well();
 	assert_false(log_has("error: the key process"));
 }
@@ -527,11 +528,11 @@ test_child_quits(void **state)
 {
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	shared->behaviour[MAIL] = QUIT;
-	WAIT(log_has("ended with status 75"), 5000);
+	WAIT(log_has("ended with status 75"), 20000);
 	shared->behaviour[MAIL] = GOOD;
-	WAIT(shared->starts[MAIL] >= 2, 5000);
+	WAIT(shared->starts[MAIL] >= 2, 20000);
 	stop_well();
 }
 
@@ -541,12 +542,12 @@ test_first_start_fails(void **state)
 	(void)state;
 	shared->behaviour[KEYS] = FAIL_START;
 	start(true);
-	assert_int_equal(end_of_supervisor(5000), 69);
+	assert_int_equal(end_of_supervisor(20000), 69);
 	assert_int_equal(shared->starts[MAIL], 0);
 	shared->behaviour[KEYS] = GOOD;
 	shared->behaviour[MAIL] = FAIL_START;
 	start(true);
-	assert_int_equal(end_of_supervisor(5000), 69);
+	assert_int_equal(end_of_supervisor(20000), 69);
 	assert_true(is_gone(shared->pids[KEYS]));
 }
 
@@ -557,28 +558,28 @@ test_reload(void **state)
 
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	keys = shared->pids[KEYS];
 	mail = shared->pids[MAIL];
 
 	write_conf("milter = { max_recipients = 77; socket = \"/run/x\"; };");
 	kill(supervisor, SIGHUP);
-	WAIT(log_has("reload ok generation=2"), 5000);
+	WAIT(log_has("reload ok generation=2"), 20000);
 	assert_int_equal(shared->max_recipients[KEYS], 77);
 	assert_int_equal(shared->max_recipients[MAIL], 77);
 	assert_true(log_has("milter.socket has changed; this takes a restart"));
 
 	write_conf("milter = { max_recipient = 78; };");
 	kill(supervisor, SIGHUP);
-	WAIT(log_has("reload failed, generation 2 stays"), 5000);
+	WAIT(log_has("reload failed, generation 2 stays"), 20000);
 	assert_true(log_has("test.conf:7: milter.max_recipient: unknown "
 	    "setting; did you mean milter.max_recipients?"));
 	assert_int_equal(shared->applied[KEYS], 1);
 
 	write_conf("milter = { max_recipients = 666; };");
 	kill(supervisor, SIGHUP);
-	WAIT(log_has("a check that fails"), 5000);
-	WAIT(log_has("1 error(s), logged above"), 5000);
+	WAIT(log_has("a check that fails"), 20000);
+	WAIT(log_has("1 error(s), logged above"), 20000);
 	assert_int_equal(shared->applied[KEYS], 1);
 	assert_int_equal(shared->max_recipients[MAIL], 77);
 	assert_int_equal(shared->pids[KEYS], keys);
@@ -586,7 +587,7 @@ test_reload(void **state)
 
 	/* what was read lives on in the processes of the next set */
 	kill(keys, SIGKILL);
-	WAIT(both_up(2), 5000);
+	WAIT(both_up(2), 20000);
 	assert_int_equal(shared->max_recipients[KEYS], 77);
 	stop_well();
 }
@@ -597,26 +598,26 @@ test_reload_refused(void **state)
 {
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 
 	shared->behaviour[KEYS] = REFUSE;
 	write_conf("milter = { max_recipients = 77; };");
 	kill(supervisor, SIGHUP);
-	WAIT(log_has("the key process: not like this"), 5000);
+	WAIT(log_has("the key process: not like this"), 20000);
 	assert_int_equal(shared->applied[MAIL], 0);
 	assert_int_equal(shared->max_recipients[KEYS], 2000);
 
 	shared->behaviour[KEYS] = GOOD;
 	shared->behaviour[MAIL] = REFUSE;
 	kill(supervisor, SIGHUP);
-	WAIT(log_has("the mail process: not like this"), 5000);
-	WAIT(shared->applied[KEYS] == 3, 5000);
-	WAIT(shared->max_recipients[KEYS] == 2000, 5000);
+	WAIT(log_has("the mail process: not like this"), 20000);
+	WAIT(shared->applied[KEYS] == 3, 20000);
+	WAIT(shared->max_recipients[KEYS] == 2000, 20000);
 	assert_int_equal(shared->starts[KEYS], 1);
 
 	shared->behaviour[MAIL] = GOOD;
 	kill(supervisor, SIGHUP);
-	WAIT(log_has("reload ok generation=2"), 5000);
+	WAIT(log_has("reload ok generation=2"), 20000);
 	stop_well();
 }
 
@@ -626,10 +627,10 @@ test_stop_during_reload(void **state)
 {
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	shared->behaviour[KEYS] = HANG;
 	kill(supervisor, SIGHUP);
-	WAIT(shared->applied[KEYS] == 1, 5000);
+	WAIT(shared->applied[KEYS] == 1, 20000);
 	stop_well();
 }
 
@@ -638,10 +639,10 @@ test_child_dies_during_reload(void **state)
 {
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	shared->behaviour[KEYS] = HANG;
 	kill(supervisor, SIGHUP);
-	WAIT(shared->applied[KEYS] == 1, 5000);
+	WAIT(shared->applied[KEYS] == 1, 20000);
 	shared->behaviour[KEYS] = GOOD;
 	kill(shared->pids[KEYS], SIGABRT);
 	/* and another reload while there is nobody to take it */
@@ -662,16 +663,16 @@ test_deaf_child_is_killed(void **state)
 
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	stop_well();
 	memset(shared, 0, sizeof(*shared));
 	unlink(log_path);
 	shared->behaviour[MAIL] = DEAF;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	keys = shared->pids[KEYS];
 	kill(supervisor, SIGTERM);
-	assert_int_equal(end_of_supervisor(14000), 0);
+	assert_int_equal(end_of_supervisor(60000), 0);
 	assert_true(log_has("does not stop; killing it"));
 	assert_true(is_gone(keys) && is_gone(shared->pids[MAIL]));
 }
@@ -682,10 +683,10 @@ test_supervisor_killed(void **state)
 {
 	(void)state;
 	start(true);
-	WAIT(both_up(1), 5000);
+	WAIT(both_up(1), 20000);
 	kill(supervisor, SIGKILL);
-	end_of_supervisor(5000);
-	WAIT(is_gone(shared->pids[KEYS]) && is_gone(shared->pids[MAIL]), 3000);
+	end_of_supervisor(20000);
+	WAIT(is_gone(shared->pids[KEYS]) && is_gone(shared->pids[MAIL]), 20000);
 }
 
 static void
@@ -696,7 +697,7 @@ receive_note(int fd, const char *want)
 	ssize_t n;
 
 	do {
-		assert_int_equal(poll(&pfd, 1, 5000), 1);
+		assert_int_equal(poll(&pfd, 1, 20000), 1);
 		n = recv(fd, buf, sizeof(buf) - 1, 0);
 		assert_true(n > 0);
 		buf[n] = '\0';
@@ -725,7 +726,7 @@ test_service_manager(void **state)
 	receive_note(fd, "READY=1\n");
 	kill(supervisor, SIGTERM);
 	receive_note(fd, "STOPPING=1\n");
-	assert_int_equal(end_of_supervisor(5000), 0);
+	assert_int_equal(end_of_supervisor(20000), 0);
 	close(fd);
 	unlink(sun.sun_path);
 }
@@ -814,22 +815,22 @@ test_background(void **state)
 	(void)state;
 	start(false);
 	/* the starter returns when the daemon serves */
-	assert_int_equal(end_of_supervisor(5000), 0);
+	assert_int_equal(end_of_supervisor(20000), 0);
 	assert_int_equal(shared->starts[MAIL], 1);
 	daemon_pid = read_pid();
 	assert_true(daemon_pid > 1);
 	assert_int_equal(kill(daemon_pid, 0), 0);
 	/* a second one is refused */
 	start(false);
-	assert_int_equal(end_of_supervisor(5000), 73);
+	assert_int_equal(end_of_supervisor(20000), 73);
 	assert_true(log_has("is held by another sampul-milter"));
 	assert_int_equal(kill(daemon_pid, SIGTERM), 0);
-	WAIT(is_gone(shared->pids[KEYS]), 5000);
-	WAIT(access(pid_path, F_OK) == -1, 5000);
+	WAIT(is_gone(shared->pids[KEYS]), 20000);
+	WAIT(access(pid_path, F_OK) == -1, 20000);
 	/* and a start that fails says so */
 	shared->behaviour[MAIL] = FAIL_START;
 	start(false);
-	assert_int_equal(end_of_supervisor(5000), 69);
+	assert_int_equal(end_of_supervisor(20000), 69);
 }
 
 static int
