@@ -210,8 +210,9 @@ struct part {
 	bool		 text;
 	bool		 conflict;	/* readers may disagree what it is */
 	enum mime_encoding encoding;
-	unsigned	 defects;	/* of its body, so far */
-	uint64_t	 octets;	/* of its body, so far */
+	/* Of its body, so far; not counted on once the plan is settled. */
+	unsigned	 defects;
+	uint64_t	 octets;
 	uint64_t	 high;		/* of them above 127 */
 };
 
@@ -346,6 +347,8 @@ int	 part_read(const struct header_list *header, bool digest, bool frozen,
  */
 enum plan plan_part(const struct part *part, bool quote_from, bool *possible,
 	    bool *must);
+/* Whether the plan is known, whatever else its body may hold. */
+bool	 plan_is_settled(const struct part *part);
 /* The Content-Transfer-Encoding that goes with a plan. */
 const char *plan_encoding(enum plan plan);
 /* What the defects are, as the end of a sentence; static. */
@@ -445,7 +448,7 @@ struct octets {
 
 /* Counts the octets that need attention. */
 void	 octets_count(const unsigned char *p, size_t len, struct octets *out);
-/* The first '-' with CRLF in front of it, or NULL. */
+/* The first '-' behind a CR or LF, or NULL. */
 const unsigned char *octets_find_dash(const unsigned char *p, size_t len);
 
 /* ------------------------------------------------------------ base64.c --- */

@@ -62,7 +62,7 @@ octets_count(const unsigned char *p, size_t len, struct octets *out)
 	}
 }
 
-/* Whether one of BLOCK octets is LF with '-' behind it; reads one more. */
+/* Whether one of BLOCK octets is CR or LF with '-' behind it; reads one more. */
 static bool
 block_has_dash(const unsigned char *p)
 {
@@ -73,17 +73,17 @@ block_has_dash(const unsigned char *p)
 	for (i = 0; i < BLOCK; i += LANES) {
 		memcpy(&first, p + i, LANES);
 		memcpy(&second, p + i + 1, LANES);
-		any |= (vector)(first == '\n') & (vector)(second == '-');
+		any |= ((vector)(first == '\n') | (vector)(first == '\r')) &
+		    (vector)(second == '-');
 	}
 	memcpy(halves, &any, sizeof(halves));
 	return (halves[0] | halves[1]) != 0;
 }
 
-/* memmem() goes octet by octet after so short a needle. */
 const unsigned char *
 octets_find_dash(const unsigned char *p, size_t len)
 {
-	const unsigned char *end = p + len, *begin = p, *stop;
+	const unsigned char *end = p + len, *stop;
 
 	while (end - p >= 2) {
 		if (end - p > BLOCK && !block_has_dash(p)) {
@@ -92,8 +92,7 @@ octets_find_dash(const unsigned char *p, size_t len)
 		}
 		stop = end - p > BLOCK ? p + BLOCK : end - 1;
 		for (; p < stop; p++)
-			if (p[0] == '\n' && p[1] == '-' && p > begin &&
-			    p[-1] == '\r')
+			if ((p[0] == '\n' || p[0] == '\r') && p[1] == '-')
 				return p + 1;
 	}
 	return NULL;

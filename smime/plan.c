@@ -71,3 +71,12 @@ plan_part(const struct part *part, bool quote_from, bool *possible, bool *must)
 		return PLAN_RELABEL;
 	return encode(part);
 }
+
+/* What makes it base64 is not undone by what comes. */
+bool
+plan_is_settled(const struct part *part)
+{
+	return (part->defects & DEFECTS_MUST) != 0 && !part->text &&
+	    !part->frozen && part->encoding != ENC_BASE64 &&
+	    part->encoding != ENC_QP && part->encoding != ENC_UNKNOWN;
+}

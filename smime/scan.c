@@ -12,10 +12,13 @@
  * not, ambiguous is set: such a message is never changed.
  *
  * Speed: lines are found by memchr, and whole stretches of lines are counted
- * and handed on at once. Only a line that is cut by the end of a piece goes
- * through the carry. Its size is of no consequence to the result: a boundary
- * line is at most SCAN_VIEW octets, and a line is never cut so that a CR or
- * fewer than SCAN_VIEW octets behind it are lost from view.
+ * and handed on at once. Where nothing but the structure matters any more,
+ * because the body is read again or becomes base64 whatever it holds, lines are
+ * leapt over, up to the next that may be or seem a boundary line. Only a line
+ * that is cut by the end of a piece goes through the carry. Its size is of no
+ * consequence to the result: a boundary line is at most SCAN_VIEW octets, and a
+ * line is never cut so that a CR or fewer than SCAN_VIEW octets behind it are
+ * lost from view.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -83,17 +86,31 @@ hand_on(struct scan *scan, const unsigned char *p, size_t len)
 	return emit(scan, p, crlf ? len - 2 : len);
 }
 
-/* Whole lines, or a piece of one, that are no boundary lines. */
+/* Whether only the structure of what is read now is of interest. */
+static bool
+is_settled(const struct scan *scan)
+{
+	return scan->again ||
+	    (scan->state == SCAN_BODY && plan_is_settled(&scan->part));
+}
+
+/*
+ * Whole lines, or a piece of one, that are no boundary lines. leapt: all of
+ * them; then none seems to be one.
+ */
 static int
 stretch(struct scan *scan, const unsigned char *p, size_t len, size_t crlfs,
-    unsigned defects)
+    unsigned defects, bool leapt)
 {
 	struct octets count;
 
 	if (len == 0)
 		return 0;
-	if (scan->again)
+	if (is_settled(scan)) {
+		if (!leapt && !scan->again)
+			look_behind_cr(scan, p, len);
 		return hand_on(scan, p, len);
+	}
 	octets_count(p, len, &count);
 	if (count.high > 0)
 		defects |= DEFECT_HIGH;
@@ -212,24 +229,25 @@ is_boundary(struct scan *scan, const unsigned char *line, size_t len,
 }
 
 /*
- * Read again, lines need not be looked at one by one: how many octets come
- * before the next that may be a boundary line, or before the last line.
+ * Leaps over whole lines that need not be looked at one by one: up to one that
+ * has a boundary in it, for us or for readers that end a line at a bare CR or
+ * LF, or to the last line. Returns how many octets that is.
  */
 static size_t
-lines_between(const struct scan *scan, const unsigned char *line, size_t len)
+leap(struct scan *scan, const unsigned char *line, size_t len)
 {
-	const unsigned char *p = NULL;
+	const unsigned char *dash = NULL, *lf;
 	size_t n;
 
 	if (scan->depth > 0)
-		p = octets_find_dash(line, len);
-	if (p != NULL)
-		return (size_t)(p - line);
-	for (n = len; (p = memrchr(line, '\n', n)) != NULL;
-	    n = (size_t)(p - line))
-		if (p > line && p[-1] == '\r')
-			return (size_t)(p - line) + 1;
-	return 0;
+		dash = octets_find_dash(line, len);
+	lf = memrchr(line, '\n', dash != NULL ? (size_t)(dash - line) : len);
+	if (lf == NULL)
+		return 0;
+	n = (size_t)(lf - line) + 1;
+	scan->mid_line = n < 2 || lf[-1] != '\r';
+	scan->last = '\n';
+	return n;
 }
 
 /*
@@ -244,12 +262,11 @@ body_lines(struct scan *scan, const unsigned char *p, size_t len, bool last,
 	const unsigned char *line = p, *end = p + len, *lf;
 	size_t crlfs = 0, n = 0, index = SCAN_NO_MATCH, eol;
 	unsigned defects = 0;
-	bool close = false, leap = scan->again;
+	bool close = false, settled = is_settled(scan), leapt = settled;
 
 	while (line < end) {
-		if (leap && !scan->mid_line && *line != '-') {
-			n = lines_between(scan, line, (size_t)(end - line));
-			leap = n > 0;
+		if (settled && *line != '-' &&
+		    (n = leap(scan, line, (size_t)(end - line))) > 0) {
 			line += n;
 			continue;
 		}
@@ -261,6 +278,7 @@ body_lines(struct scan *scan, const unsigned char *p, size_t len, bool last,
 		if (*line == '-' && scan->depth > 0 &&
 		    is_boundary(scan, line, n, eol, &index, &close))
 			break;
+		leapt = false;
 		if (eol == 2) {
 			crlfs++;
 			defects |= line_defects(scan, line, n - 2);
@@ -281,8 +299,9 @@ body_lines(struct scan *scan, const unsigned char *p, size_t len, bool last,
 		defects |= line_goes_on(scan, line, n);
 		line += n;
 		index = SCAN_NO_MATCH;
+		leapt = false;
 	}
-	if (stretch(scan, p, (size_t)(line - p), crlfs, defects) == -1)
+	if (stretch(scan, p, (size_t)(line - p), crlfs, defects, leapt) == -1)
 		return -1;
 	*used = (size_t)(line - p);
 	if (index == SCAN_NO_MATCH)

@@ -167,6 +167,7 @@ entity_of(const struct canon_settings *settings, const char *message,
 #define TYPE	"Content-Type: text/plain; charset=us-ascii\r\n"
 #define TYPE_HP	"Content-Type: text/plain; charset=us-ascii; hp=\"clear\"\r\n"
 #define MIXED	"Content-Type: multipart/mixed; boundary=b\r\n"
+#define IMAGE	"Content-Type: image/png\r\n"
 #define CTE	"Content-Transfer-Encoding: "
 #define SIGNED	"Content-Type: multipart/signed; boundary=s;" \
 		" protocol=\"application/pkcs7-signature\"\r\n\r\n"
@@ -588,6 +589,20 @@ static const struct {
 	{ "bare LF elsewhere", 0, TEXT(MIXED "\r\n--b\r\n\r\nx\n--c\r\n"
 	    "--b--\r\n"), CANON_REENCODED, TEXT(MIXED "\r\n--b\r\n" CTE
 	    "quoted-printable\r\n\r\nx=0A--c\r\n--b--\r\n"), NULL },
+	/* Likewise where every octet is known to become base64. */
+	{ "behind a bare LF, in base64", 0, TEXT(MIXED "\r\n--b\r\n" IMAGE
+	    "\r\n\351\r\nx\r\ny\r\nz\n--b\r\nx\r\n--b--\r\n"),
+	    CANON_OPAQUE_ONLY, NULL, 0, "disagree" },
+	{ "behind a bare CR, in base64", 0, TEXT(MIXED "\r\n--b\r\n" IMAGE
+	    "\r\n\351\r\nx\r\ny\r\nz\r--b\r\nx\r\n--b--\r\n"),
+	    CANON_OPAQUE_ONLY, NULL, 0, "disagree" },
+	{ "line that ends in LF, in base64", 0, TEXT(MIXED "\r\n--b\r\n" IMAGE
+	    "\r\n\351\r\nx\r\ny\r\n--b\nz\r\nx\r\n--b--\r\n"),
+	    CANON_OPAQUE_ONLY, NULL, 0, "disagree" },
+	{ "nothing like it, in base64", 0, TEXT(MIXED "\r\n--b\r\n" IMAGE
+	    "\r\n\351\r\nx\n-y\r-z\r\n-\r\n--c\r\n\r\n\n\r\n--b--\r\n"),
+	    CANON_REENCODED, TEXT(MIXED "\r\n--b\r\n" IMAGE CTE "base64\r\n"
+	    "\r\n6Q0KeAoteQ0teg0KLQ0KLS1jDQoNCgo=\r\n--b--\r\n"), NULL },
 	{ "closed boundary again", 0, TEXT(MIXED "\r\n--b\r\n\r\nsatu dua \351"
 	    "\r\n--b--\r\n--b\r\n\r\nx\r\n"), CANON_OPAQUE_ONLY, NULL, 0,
 	    "disagree" },
