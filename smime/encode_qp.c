@@ -257,11 +257,14 @@ run(struct encoder *enc, const unsigned char *p, size_t avail)
 			/* Some of it behind the end, to be overwritten. */
 			memcpy(out, p + n, LANES);
 			plain = plain_ahead(p + n);
-			if (plain > (size_t)(end - out))
-				plain = (size_t)(end - out);
+			if (plain >= (size_t)(end - out)) {
+				n += (size_t)(end - out);
+				out = end;
+				break;
+			}
 			out += plain;
 			n += plain;
-			if (plain == LANES || out == end)
+			if (plain == LANES)
 				continue;
 		}
 		if ((classes[p[n]] & encoded) != 0 && end - out >= 3) {
