@@ -328,6 +328,9 @@ test_silent_give_descriptors(void **state)
 	unsigned rounds;
 
 	(void)state;
+	if (is_in_valgrind())
+		skip();		/* which lets accept(2) drop what is above the
+				 * limit, instead of leaving it */
 	speaker = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	silent = dial();
 	await_open(1);

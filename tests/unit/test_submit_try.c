@@ -62,12 +62,13 @@ smtp_is_built(void)
 	return true;
 }
 
-/* A hundredth of the time. */
+/* A hundredth of the time, where it is waited for. */
 unsigned
 alarm(unsigned seconds)
 {
-	const struct itimerval until = { .it_value.tv_usec =
-	    (suseconds_t)seconds * 10000 };
+	const struct itimerval until = library == ENDLESS ?
+	    (struct itimerval){ .it_value.tv_usec = seconds * 10000L } :
+	    (struct itimerval){ .it_value.tv_sec = seconds };
 
 	patience = seconds;
 	return (unsigned)setitimer(ITIMER_REAL, &until, NULL);
