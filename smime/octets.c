@@ -12,6 +12,7 @@
 #define BLOCK	64	/* octets that are searched at once */
 
 typedef unsigned char vector __attribute__((vector_size(LANES)));
+typedef uint64_t halves __attribute__((vector_size(LANES)));
 
 static size_t
 sum(vector v)
@@ -67,7 +68,7 @@ static bool
 block_has_dash(const unsigned char *p)
 {
 	vector any = { 0 }, first, second;
-	uint64_t halves[2];
+	halves found;
 	size_t i;
 
 	for (i = 0; i < BLOCK; i += LANES) {
@@ -76,8 +77,8 @@ block_has_dash(const unsigned char *p)
 		any |= ((vector)(first == '\n') | (vector)(first == '\r')) &
 		    (vector)(second == '-');
 	}
-	memcpy(halves, &any, sizeof(halves));
-	return (halves[0] | halves[1]) != 0;
+	found = (halves)any;
+	return (found[0] | found[1]) != 0;
 }
 
 const unsigned char *
