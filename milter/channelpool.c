@@ -144,9 +144,11 @@ channel_pool_worn(struct channel_pool *pool)
 }
 
 static struct channel *
-take(struct channel_pool *pool, const struct timespec *deadline, bool *waited,
+take(struct channel_pool *pool, int64_t deadline, bool *waited,
     struct smime_error *err)
 {
+	const struct timespec until = { (time_t)(deadline / 1000),
+	    (long)(deadline % 1000 * 1000000) };
 	struct channel *channel = NULL;
 	int rc = 0;
 
@@ -154,7 +156,7 @@ take(struct channel_pool *pool, const struct timespec *deadline, bool *waited,
 	*waited = pool->usable > 0 && pool->idle_count == 0;
 	while (pool->usable > 0 && pool->idle_count == 0 && rc == 0)
 		rc = pthread_cond_timedwait(&pool->change, &pool->lock,
-		    deadline);
+		    &until);
 	if (pool->usable == 0)
 		smime_error_setx(err, "no channel to the key process is left");
 	else if (pool->idle_count > 0)
@@ -186,22 +188,17 @@ give(struct channel_pool *pool, struct channel *channel, bool works)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* Rounded up: 0 only when the time is over. */
 static int64_t
-time_left(const struct timespec *deadline)
+time_left(int64_t deadline)
 {
-	struct timespec now;
-	int64_t left;
+	int64_t left = deadline - monotonic_ms();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000 +
-	    (deadline->tv_nsec - now.tv_nsec + 999999) / 1000000;
 	return left > 0 ? left : 0;
 }
 
 /* There is always room, unless the key process hangs. */
 static int
-wait_for_room(int fd, const struct timespec *deadline, struct smime_error *err)
+wait_for_room(int fd, int64_t deadline, struct smime_error *err)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 	int n;
@@ -217,7 +214,7 @@ wait_for_room(int fd, const struct timespec *deadline, struct smime_error *err)
 
 static int
 send_request(int fd, const unsigned char *buf, size_t len,
-    const struct timespec *deadline, struct smime_error *err)
+    int64_t deadline, struct smime_error *err)
 {
 	ssize_t n;
 
@@ -262,7 +259,7 @@ be_patient(struct channel *channel, int64_t ms, struct smime_error *err)
 }
 
 static int
-receive_packet(struct channel *channel, const struct timespec *deadline,
+receive_packet(struct channel *channel, int64_t deadline,
     int64_t patience, size_t *len, struct smime_error *err)
 {
 	ssize_t n;
@@ -309,7 +306,7 @@ take_answer(struct channel *channel, size_t len, struct key_answer *out,
 /* What the request says of channel and number is not the caller's. */
 static int
 converse(struct channel_pool *pool, struct channel *channel,
-    const struct key_request *request, const struct timespec *deadline,
+    const struct key_request *request, int64_t deadline,
     int64_t patience, struct key_answer *out, struct smime_error *err)
 {
 	struct key_request own = *request;
@@ -332,7 +329,7 @@ channel_ask(struct channel_pool *pool, const struct key_request *request,
     unsigned timeout, struct key_answer *out, struct smime_error *err)
 {
 	unsigned char buf[CHANNEL_REQUEST_MAX];
-	struct timespec deadline;
+	const int64_t deadline = monotonic_ms() + (int64_t)timeout * 1000;
 	struct channel *channel;
 	bool waited;
 	int rc;
@@ -342,12 +339,10 @@ channel_ask(struct channel_pool *pool, const struct key_request *request,
 	if (channel_put_request(request, buf, sizeof(buf)) == -1)
 		return smime_error_setx(err, "the request does not fit the "
 		    "channel's format");
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += (time_t)timeout;
-	if ((channel = take(pool, &deadline, &waited, err)) == NULL)
+	if ((channel = take(pool, deadline, &waited, err)) == NULL)
 		return -1;
-	rc = converse(pool, channel, request, &deadline, waited ?
-	    time_left(&deadline) : (int64_t)timeout * 1000, out, err);
+	rc = converse(pool, channel, request, deadline, waited ?
+	    time_left(deadline) : (int64_t)timeout * 1000, out, err);
 	give(pool, channel, rc == 0);
 	return rc;
 }
