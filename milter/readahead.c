@@ -49,6 +49,7 @@ struct ahead {
 
 static atomic_bool	watched[DESCRIPTORS];
 static atomic_bool	ready[DESCRIPTORS];	/* said poll(), before read() */
+static atomic_bool	bulk[DESCRIPTORS];	/* a piece of a large body came last */
 static _Atomic(struct ahead *) buffers[DESCRIPTORS];
 
 /* The C library's, or those of a sanitizer that is linked between. */
@@ -103,6 +104,7 @@ readahead_begin(int fd)
 		return;
 	forget(fd);
 	atomic_store(&ready[fd], false);
+	atomic_store(&bulk[fd], false);
 	atomic_store(&watched[fd], true);
 }
 
@@ -129,20 +131,24 @@ take(int fd, struct ahead *ahead, void *buf, size_t len)
 	return (ssize_t)n;
 }
 
-ssize_t
-read(int fd, void *buf, size_t len)
+/*
+ * Fills a buffer, unless what comes is a large body: its pieces need no second
+ * copy, and neither do the few octets between two of them.
+ */
+static ssize_t
+read_or_fill(int fd, void *buf, size_t len)
 {
 	struct ahead *ahead;
 	ssize_t got;
 
-	if (!readahead_has(fd))
-		return read_next(fd, buf, len);
-	atomic_store_explicit(&ready[fd], false, memory_order_relaxed);
-	ahead = atomic_load_explicit(&buffers[fd], memory_order_acquire);
-	if (ahead != NULL)
-		return take(fd, ahead, buf, len);
-	/* A body chunk needs no second copy. */
-	if (len >= AHEAD || (ahead = malloc(sizeof(*ahead))) == NULL)
+	if (len >= AHEAD) {
+		got = read_next(fd, buf, len);
+		atomic_store_explicit(&bulk[fd], got == (ssize_t)len,
+		    memory_order_relaxed);
+		return got;
+	}
+	if (atomic_exchange_explicit(&bulk[fd], false, memory_order_relaxed) ||
+	    (ahead = malloc(sizeof(*ahead))) == NULL)
 		return read_next(fd, buf, len);
 	got = read_next(fd, ahead->octets, AHEAD);
 	if (got <= 0) {
@@ -153,6 +159,19 @@ read(int fd, void *buf, size_t len)
 	ahead->have = (size_t)got;
 	atomic_store_explicit(&buffers[fd], ahead, memory_order_release);
 	return take(fd, ahead, buf, len);
+}
+
+ssize_t
+read(int fd, void *buf, size_t len)
+{
+	struct ahead *ahead;
+
+	if (!readahead_has(fd))
+		return read_next(fd, buf, len);
+	atomic_store_explicit(&ready[fd], false, memory_order_relaxed);
+	ahead = atomic_load_explicit(&buffers[fd], memory_order_acquire);
+	return ahead != NULL ? take(fd, ahead, buf, len) :
+	    read_or_fill(fd, buf, len);
 }
 
 int

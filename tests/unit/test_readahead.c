@@ -1,6 +1,7 @@
 /*
  * test_readahead.c - read(), poll() and close() as libmilter meets them.
  */
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <fcntl.h>
@@ -79,6 +80,54 @@ test_large(void **state)
 		n = read(near, got + at, sizeof(got) - at);
 		assert_true(n > 0);
 	}
+	assert_memory_equal(got, sent, sizeof(sent));
+}
+
+/* How much the kernel still holds. */
+static int
+left(void)
+{
+	int n = -1;
+
+	assert_int_equal(ioctl(near, FIONREAD, &n), 0);
+	return n;
+}
+
+static void
+read_whole_piece(unsigned char *buf, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; buf += n, len -= (size_t)n) {
+		n = read(near, buf, len);
+		assert_true(n > 0);
+	}
+}
+
+/* Packets of a large body: from the second on nothing is read ahead, until
+ * small ones come again. */
+static void
+test_bulk(void **state)
+{
+	static unsigned char sent[3 * 40005 + 100], got[sizeof(sent)];
+	size_t at, i;
+
+	(void)state;
+	for (i = 0; i < sizeof(sent); i++)
+		sent[i] = (unsigned char)(i % 249);
+	send_octets(sent, sizeof(sent));
+	for (at = 0; at < 3 * 40005; at += 40005) {
+		read_whole_piece(got + at, 5);
+		if (at > 0)
+			assert_int_equal(left(), sizeof(sent) - at - 5);
+		read_whole_piece(got + at + 5, 40000);
+		assert_int_equal(left(), sizeof(sent) - at - 40005);
+	}
+	assert_int_equal(read(near, got + at, 5), 5);
+	assert_int_equal(left(), 95);
+	assert_int_equal(read(near, got + at + 5, 5), 5);
+	assert_int_equal(left(), 0);
+	read_whole_piece(got + at + 10, 90);
 	assert_memory_equal(got, sent, sizeof(sent));
 }
 
@@ -202,6 +251,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_order, make_pair,
 		    pair_close),
 		cmocka_unit_test_setup_teardown(test_large, make_pair,
+		    pair_close),
+		cmocka_unit_test_setup_teardown(test_bulk, make_pair,
 		    pair_close),
 		cmocka_unit_test_setup_teardown(test_said_before, make_pair,
 		    pair_close),
