@@ -17,6 +17,7 @@
 
 #include "../../smime/internal.h"
 #include "pki.h"
+#include "watched.h"
 
 #define CONTENT	"Content-Type: text/plain\r\n\r\nIsi surat dinas.\r\n"
 #define CAPS	(SMIME_CAP_AES256_GCM | SMIME_CAP_AES128_GCM | \
@@ -444,21 +445,19 @@ flip_all(const char *name, enum smime_scheme scheme)
 	struct smime_error err = { "" };
 	struct one one;
 	size_t i;
-	int bit;
 
 	open_one(&one, name, scheme);
 	sign_alone(&one, scheme);
 	assert_int_equal(check_one(&one, cache, &err), 0);
-	for (i = 0; i < one.len; i++)
-		for (bit = 0; bit < 8; bit++) {
-			one.der[i] ^= (unsigned char)(1 << bit);
-			err.text[0] = '\0';
-			if (check_one(&one, cache, &err) == 0)
-				fail_msg("%s: bit %d of octet %zu of %zu may "
-				    "be another", name, bit, i, one.len);
-			assert_string_not_equal(err.text, "");
-			one.der[i] ^= (unsigned char)(1 << bit);
-		}
+	for (i = 0; i < one.len * 8; i += watched_pace()) {
+		one.der[i / 8] ^= (unsigned char)(1 << i % 8);
+		err.text[0] = '\0';
+		if (check_one(&one, cache, &err) == 0)
+			fail_msg("%s: bit %zu of octet %zu of %zu may be "
+			    "another", name, i % 8, i / 8, one.len);
+		assert_string_not_equal(err.text, "");
+		one.der[i / 8] ^= (unsigned char)(1 << i % 8);
+	}
 	assert_int_equal(check_one(&one, cache, &err), 0);
 	close_one(&one);
 	check_cache_free(cache);

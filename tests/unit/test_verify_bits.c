@@ -22,14 +22,6 @@ static struct person budi, rsa;
 static struct trust *trust;
 static struct verify_settings settings;
 
-/* Where all of it would take half an hour, one in nine: of bits, each of the
- * eight in turn. */
-static size_t
-pace(void)
-{
-	return is_in_valgrind() ? 9 : 1;
-}
-
 static int
 setup(void **state)
 {
@@ -96,7 +88,7 @@ flip(const struct person *who, unsigned flags, size_t step)
 	char entity[] = ENTITY;
 	size_t i, guarded = 0;
 
-	step *= pace();
+	step *= watched_pace();
 	cms_build(&cms, &der);
 	buf_add(&copy, der.p, der.len);
 	assert_int_equal(cms_read((unsigned char *)copy.p, copy.len, 4, 4,
@@ -112,7 +104,7 @@ flip(const struct person *who, unsigned flags, size_t step)
 		der.p[i / 8] ^= (char)(1u << i % 8);
 	}
 	assert_true(guarded > 7000 / step);
-	for (i = 0; i < strlen(ENTITY) * 8 && !opaque; i += pace()) {
+	for (i = 0; i < strlen(ENTITY) * 8 && !opaque; i += watched_pace()) {
 		entity[i / 8] ^= (char)(1u << i % 8);
 		if (verdict_of(entity, &der, false) == VERDICT_PASS)
 			fail_msg("bit %zu of the content", i);
@@ -150,7 +142,7 @@ test_cut(void **state)
 
 	(void)state;
 	mail_build(FROM, &cms, &mail);
-	for (i = 0; i <= mail.len; i += pace()) {
+	for (i = 0; i <= mail.len; i += watched_pace()) {
 		vmail_verify(&settings, mail.p, i, 0, &verdict);
 		/* The last line end may be missing. */
 		if ((verdict.word == VERDICT_PASS) != (i + 2 >= mail.len &&
@@ -158,7 +150,7 @@ test_cut(void **state)
 			fail_msg("cut at %zu of %zu: %s", i, mail.len,
 			    verify_reason_word(verdict.reason));
 	}
-	for (i = 1; i < mail.len; i += pace()) {
+	for (i = 1; i < mail.len; i += watched_pace()) {
 		vmail_verify(&settings, mail.p + i, mail.len - i, 0,
 		    &verdict);
 		if (verdict.word == VERDICT_PASS)
