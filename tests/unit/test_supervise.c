@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -450,6 +451,8 @@ test_start_and_stop(void **state)
 	/* a session of their own */
 	assert_int_equal(getsid(shared->pids[KEYS]), shared->pids[KEYS]);
 	assert_int_equal(getsid(shared->pids[MAIL]), shared->pids[MAIL]);
+	assert_int_equal(sched_getscheduler(shared->pids[KEYS]), SCHED_BATCH);
+	assert_int_equal(sched_getscheduler(shared->pids[MAIL]), SCHED_BATCH);
 	/* exactly two, none of them dead */
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", supervisor,
 	    supervisor);
