@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <err.h>
+#include <sched.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -120,6 +121,8 @@ main(int argc, char **argv)
 	if ((store = keystore_open_conf(conf, &error)) == NULL ||
 	    audit_open(conf, &error) != 0)
 		errx(EX_NOINPUT, "%s", error.text);
+	/* as milter/spawn.c does */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, control) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, unused) == -1)
 		err(EX_OSERR, "sockets");
