@@ -204,11 +204,14 @@ request_for(const char *address, enum smime_digest digest)
 static void
 send_request(struct running *running, const struct key_request *request)
 {
+	const struct timeval limit = { 10, 0 };
 	unsigned char buf[CHANNEL_REQUEST_MAX];
 	ssize_t len;
 
 	len = channel_put_request(request, buf, sizeof(buf));
 	assert_true(len > 0);
+	setsockopt(running->channels[0], SOL_SOCKET, SO_SNDTIMEO, &limit,
+	    sizeof(limit));
 	assert_int_equal(send(running->channels[0], buf, (size_t)len,
 	    MSG_NOSIGNAL), len);
 }
