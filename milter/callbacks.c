@@ -2,13 +2,12 @@
  * callbacks.c - what libmilter calls.
  *
  * Each callback fetches the session, calls one function and maps the result.
- * Most steps were negotiated to take no reply, which doubles the rate at which
- * messages pass; what goes wrong in them is answered at the end of the
- * message. The exceptions: the end of the header, where most incoming mail is
- * let go, and the end of the message. Body pieces take no reply either, so
- * that none can be skipped: mail whose body is not wanted was nearly always
- * let go before it. (An MTA that sent body octets along with the end of the
- * message would wait for an answer in vain; Postfix and Sendmail do not.)
+ * All steps but the end of the message were negotiated to take no reply, which
+ * doubles the rate at which messages pass; what goes wrong in them is answered
+ * at the end of the message. So a message to which nothing is done cannot be
+ * let go before its body, but there are few: nearly all that comes in gets a
+ * verdict. (An MTA that sent body octets along with the end of the message
+ * would wait for an answer in vain; Postfix and Sendmail do not.)
  *
  * Refusals are given at the end of the message alone. Mail that did not come
  * by SMTP would be stuck by a refusal before that (MTA-24), and it cannot be
@@ -49,7 +48,7 @@ macro(SMFICTX *ctx, const char *name)
 #define STEPS_OFF	(SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN)
 /* Where an MTA expects an answer all the same, libmilter gives it. */
 #define NO_REPLY	(SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_RCPT | \
-			 SMFIP_NR_HDR | SMFIP_NR_BODY)
+			 SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY)
 
 /*
  * {mail_addr} is asked for so that each MAIL brings macros: those of the MAIL
@@ -172,11 +171,9 @@ cb_eoh(SMFICTX *ctx)
 {
 	struct session *session = smfi_getpriv(ctx);
 
-	if (session == NULL)
-		return SMFIS_TEMPFAIL;
-	if (message_header_end(session, macro(ctx, "i")) == SESSION_ACCEPT)
-		return SMFIS_ACCEPT;
-	return SMFIS_CONTINUE;
+	if (session != NULL)
+		message_header_end(session, macro(ctx, "i"));
+	return SMFIS_NOREPLY;
 }
 
 static sfsistat

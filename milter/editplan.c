@@ -90,12 +90,6 @@ removals_field(struct removals *removals, const struct conf *conf,
 	return 0;
 }
 
-bool
-removals_any(const struct removals *removals, bool outgoing)
-{
-	return outgoing ? removals->count > 0 : removals->forged > 0;
-}
-
 void
 removals_only(struct removals *removals, const char *name)
 {

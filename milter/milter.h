@@ -956,7 +956,6 @@ struct removals {
  * memory. */
 int	 removals_field(struct removals *removals, const struct conf *conf,
 	    const struct header_field *field, struct smime_error *err);
-bool	 removals_any(const struct removals *removals, bool outgoing);
 /* For a message that is otherwise left as it is: only the fields of one name
  * go (MARK_FIELD). */
 void	 removals_only(struct removals *removals, const char *name);

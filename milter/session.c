@@ -400,24 +400,6 @@ message_queue_id(struct session *session, const char *queue_id)
 }
 
 /*
- * Whether the message may go on without us, which is answered once: neither
- * abort nor end of message follows.
- */
-static bool
-is_done(const struct message *message)
-{
-	bool outgoing = message->plan.action != PLAN_NOT_OURS;
-	bool observe = message->conf->mode == MODE_OBSERVE;
-
-	if (message->plan.action != PLAN_PASS &&
-	    message->plan.action != PLAN_NOT_OURS)
-		return false;
-	if (receive_is_wanted(message) || (observe && outgoing))
-		return false;
-	return !removals_any(&message->removals, outgoing && !observe);
-}
-
-/*
  * A message that we have just submitted ourselves: all was done to it that is
  * to be done, and its body is not wanted. The mark goes at the end.
  */
@@ -429,38 +411,28 @@ pass_again(struct message *message)
 	removals_only(&message->removals, MARK_FIELD);
 }
 
-enum session_answer
+void
 message_header_end(struct session *session, const char *queue_id)
 {
 	struct message *message = &session->message;
-	struct outcome outcome;
 	struct facts facts;
 
 	message_queue_id(session, queue_id);
 	if (message->failed || message->conf == NULL)
-		return SESSION_GO_ON;
+		return;
 	if (message->ours_again) {
 		pass_again(message);
-		return SESSION_GO_ON;
+		return;
 	}
 	message_facts(session, &facts);
 	message_decide(session, &facts);
-	if (message_seal(session) == -1) {
+	if (message_seal(session) == -1)
 		message_fault(session);
-		return SESSION_GO_ON;
-	}
-	if (is_done(message)) {
-		outcome_from_plan(&message->plan, &outcome);
-		message_log(session, &outcome, 0);
-		message_reset(session);
-		return SESSION_ACCEPT;
-	}
-	if (message->plan.action == PLAN_SIGN ||
+	else if (message->plan.action == PLAN_SIGN ||
 	    message->plan.action == PLAN_LATER)
 		begin_body(session);
 	else if (receive_is_wanted(message) && receive_begin(session) == -1)
 		message_fault(session);
-	return SESSION_GO_ON;
 }
 
 /* ---------------------------------------------------------------- body --- */

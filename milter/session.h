@@ -91,12 +91,6 @@ struct session {
 	struct message		 message;
 };
 
-/* What is answered at the end of the header. */
-enum session_answer {
-	SESSION_GO_ON,
-	SESSION_ACCEPT		/* nothing will be done to this message */
-};
-
 struct session *session_new(struct service *service, bool leadspc);
 void	 session_free(struct session *session);
 /* client NULL: not an internet address. daemon may be NULL here and below. */
@@ -111,8 +105,7 @@ void	 message_begin(struct session *session, char **argv,
 void	 message_recipient(struct session *session, const char *address);
 void	 message_field(struct session *session, const char *name,
 	    const char *value);
-enum session_answer message_header_end(struct session *session,
-	    const char *queue_id);
+void	 message_header_end(struct session *session, const char *queue_id);
 void	 message_body(struct session *session, const unsigned char *buf,
 	    size_t len);
 /* Safe at any time and any number of times. */

@@ -560,8 +560,7 @@ fake_message(SMFICTX *ctx, const struct fake_message *message)
 	ctx->body = grow(NULL, ctx->body_len + 1);
 	memcpy(ctx->body, p, ctx->body_len);
 	ctx->body[ctx->body_len] = '\0';
-	if ((status = ctx->filter->xxfi_eoh(ctx)) != SMFIS_CONTINUE)
-		return status;
+	expect_none(ctx, ctx->filter->xxfi_eoh(ctx), SMFIP_NR_EOH, "eoh");
 	if (stops(ctx, message, "eoh"))
 		return SMFIS_NOREPLY;
 	send_body(ctx, p, (size_t)(end - p), message->piece);

@@ -78,8 +78,8 @@ void	 fake_free(SMFICTX *ctx);	/* calls close first */
 /* client NULL: no address. */
 void	 fake_connect(SMFICTX *ctx, const char *client);
 void	 fake_macro(SMFICTX *ctx, const char *name, const char *value);
-/* SMFIS_ACCEPT, SMFIS_REJECT, SMFIS_TEMPFAIL; SMFIS_CONTINUE: taken as it is
- * now; SMFIS_NOREPLY: aborted. */
+/* SMFIS_REJECT, SMFIS_TEMPFAIL; SMFIS_CONTINUE: taken as it is now;
+ * SMFIS_NOREPLY: aborted. */
 sfsistat fake_message(SMFICTX *ctx, const struct fake_message *message);
 /* The message now: header, empty line, body; freed by the caller. */
 char	*fake_output(const SMFICTX *ctx, size_t *len);

@@ -400,7 +400,7 @@ static const struct {
 	sfsistat	 want;
 	const char	*want_text, *line;
 } passed_rows[] = {
-	{ "incoming", "", NULL, PLAIN, SMFIS_ACCEPT, NULL,
+	{ "incoming", "", NULL, PLAIN, SMFIS_CONTINUE, NULL,
 	    "result=not-ours why=no-origin" },
 	{ "incoming with forged results", "", NULL,
 	    VERIFIED FORGED HEAD FOREIGN FORGED VERIFIED FOREIGN
@@ -409,7 +409,7 @@ static const struct {
 	    "removed=4" },
 	{ "already signed", "", BUDI, HEAD "Content-Type: multipart/signed;"
 	    " protocol=\"application/pkcs7-signature\"; boundary=x\r\n"
-	    "\r\n--x\r\n", SMFIS_ACCEPT, NULL, "why=already-signed" },
+	    "\r\n--x\r\n", SMFIS_CONTINUE, NULL, "why=already-signed" },
 	{ "already signed, with a forged result", "", BUDI,
 	    HEAD VERIFIED "Content-Type: multipart/signed; boundary=x\r\n"
 	    "\r\n--x\r\n\xff\r\n", SMFIS_CONTINUE,
@@ -420,10 +420,10 @@ static const struct {
 	    "X-Sampul-Skip: 1\r\n" PLAIN, SMFIS_CONTINUE, PLAIN,
 	    "result=passed why=skipped" },
 	{ "a stranger's skip header is left alone", "", NULL,
-	    "X-Sampul-Skip: 1\r\n" PLAIN, SMFIS_ACCEPT, NULL,
+	    "X-Sampul-Skip: 1\r\n" PLAIN, SMFIS_CONTINUE, NULL,
 	    "result=not-ours" },
 	{ "switched off", "default_rule = { sign = \"off\"; };\n", BUDI,
-	    PLAIN, SMFIS_ACCEPT, NULL, "result=passed why=rule-off" },
+	    PLAIN, SMFIS_CONTINUE, NULL, "result=passed why=rule-off" },
 };
 
 static void
@@ -605,7 +605,7 @@ test_aborts(void **state)
 	message.stop_after = NULL;
 	(void)callbacks.xxfi_close(ctx);
 	(void)callbacks.xxfi_close(ctx);
-	assert_int_equal(callbacks.xxfi_eoh(ctx), SMFIS_TEMPFAIL);
+	assert_int_equal(callbacks.xxfi_eoh(ctx), SMFIS_NOREPLY);
 	assert_int_equal(callbacks.xxfi_eom(ctx), SMFIS_TEMPFAIL);
 	/* SMFIC_QUIT_NC: a connection begins again without negotiation. */
 	fake_connect(ctx, "192.0.2.8");
@@ -659,7 +659,7 @@ test_negotiation(void **state)
 	assert_int_equal(actions, SMFIF_ADDHDRS | SMFIF_CHGHDRS |
 	    SMFIF_CHGBODY | SMFIF_DELRCPT);
 	assert_int_equal(steps & (SMFIP_HDR_LEADSPC | SMFIP_NODATA |
-	    SMFIP_NOUNKNOWN | SMFIP_NR_EOH), 0);
+	    SMFIP_NOUNKNOWN), 0);
 	(void)callbacks.xxfi_close(&ctx);
 }
 
@@ -786,7 +786,7 @@ static const struct {
 	{ "would refuse", SITI, PLAIN, SMFIS_CONTINUE,
 	    " result=would-refuse why=not-owner incident=not-owner",
 	    "result=would-refuse" },
-	{ "incoming", NULL, PLAIN, SMFIS_ACCEPT, NULL, "result=not-ours" },
+	{ "incoming", NULL, PLAIN, SMFIS_CONTINUE, NULL, "result=not-ours" },
 	{ "HDR-12 incoming, forged", NULL, VERIFIED PLAIN, SMFIS_CONTINUE,
 	    NULL, "result=not-ours" },
 };
