@@ -406,7 +406,8 @@ def stopped_in_the_filter(site, where):
     """MTA-13 at the protocol: what the filter has begun it ends."""
     said = milter.steps(BUDI, BUDI, b"baris\r\n" * 9000)
     client = milter.Client(where)
-    client.negotiate()
+    # An answer at the end of the header tells that the message has begun.
+    client.negotiate(milter.STEPS & ~milter.NO_REPLY[b"N"])
     for _, packets in said:
         client.run(packets)
     told = len(site.logged())
@@ -466,23 +467,25 @@ def filter_is_left(site, where):
                 client = milter.Client(where)
                 if last >= 0:
                     client.negotiate()
-                for _, packets in said[:last]:
+                for _, packets in said[:max(last, 0)]:
                     client.run(packets)
                 end(client)
                 client.close(hard)
-    many_on_one_connection(where, said)
+    for offered in milter.STEPS, 0x3f:
+        many_on_one_connection(where, said, offered)
     rig.wait_until("every descriptor is closed again",
                    lambda: _descriptors(pid) <= before)
     equal(site.children()[rig.SAMPUL_USER], pid, "the mail process")
 
 
-def many_on_one_connection(where, said):
-    """A login, aborted anywhere, is not the next message's."""
+def many_on_one_connection(where, said, offered):
+    """A login, aborted anywhere, is not the next message's; so too with an
+    MTA of old, to which every step is answered (and which knows no K)."""
     client = milter.Client(where)
-    client.negotiate()
+    client.negotiate(offered)
     client.run(said[0][1])
     for last in range(2, len(said)):
-        for word in (b"A", b"K"):
+        for word in (b"A", b"K") if offered == milter.STEPS else (b"A",):
             for _, packets in said[1:last]:
                 client.run(packets)
             client.send(word)
@@ -491,9 +494,10 @@ def many_on_one_connection(where, said):
             # Another message, and nobody logged in: not ours.
             client.run([(b"D", b"M{mail_addr}\0%s\0" % BUDI.encode()),
                         (b"M", b"<%s>\0" % BUDI.encode())])
-            for _, packets in said[2:5]:
+            for _, packets in said[2:]:
                 client.run(packets)
-            equal(client.run(said[5][1]), b"a", "answer for a stranger")
+            equal([command for command, _ in client.end()], [b"c"],
+                  "answer for a stranger")
             # And the same with a login: signed.
             for _, packets in said[1:]:
                 client.run(packets)

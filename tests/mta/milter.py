@@ -5,6 +5,9 @@ import struct
 
 ACTIONS = 0x1ff                 # all that Postfix 3.7 offers
 STEPS = 0x1fffff
+# Whether a step is answered: it is not where both sides said so.
+NO_REPLY = {b"C": 0x1000, b"M": 0x4000, b"R": 0x8000, b"L": 0x80,
+            b"N": 0x40000, b"B": 0x80000}
 
 # A message in the order of an MTA, one command each, without HELO and DATA,
 # which Sampul asks not to be told; D are macros for the command that they
@@ -60,19 +63,21 @@ class Client:
         packet = self._exactly(length)
         return packet[:1], packet[1:]
 
-    def negotiate(self):
-        self.send(b"O", struct.pack(">III", 6, ACTIONS, STEPS))
+    def negotiate(self, steps=STEPS):
+        """steps are those that the MTA offers."""
+        self.send(b"O", struct.pack(">III", 6, ACTIONS, steps))
         command, data = self.receive()
         if command != b"O":
             raise EOFError("no negotiation: %r" % command)
-        self.no_reply = struct.unpack(">III", data[:12])[2]
+        self.no_reply = steps & struct.unpack(">III", data[:12])[2]
 
     def run(self, packets):
         """Sends them; takes the answer where one was negotiated."""
         answer = None
         for command, data in packets:
             self.send(command, data)
-            if command == b"N":
+            step = NO_REPLY.get(command, 0)
+            if step and not step & self.no_reply:
                 answer = self.receive()[0]
         return answer
 
