@@ -71,12 +71,15 @@ is_field_name(const struct header_field *field)
 bool
 protect_wants(const struct header_field *field)
 {
+	int first;
 	size_t i;
 
 	if (!is_field_name(field))
 		return false;
+	first = lex_lower((unsigned char)field->name[0]);
 	for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
-		if (matches(field, left_out[i]))
+		if (lex_lower((unsigned char)left_out[i][0]) == first &&
+		    matches(field, left_out[i]))
 			return false;
 	return true;
 }
