@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -588,6 +589,31 @@ test_submit_taken_over(void **state)
 	try_all(IN_SUBMIT);
 }
 
+/*
+ * Where the C library cannot read the clock by itself (HPET, Xen), libmilter's
+ * gettimeofday() is a system call. What it was refused left its threads to run
+ * in a circle.
+ */
+static bool
+read_clock(void)
+{
+	struct timeval now = { 0, 0 };
+
+	return syscall(SYS_gettimeofday, &now, NULL) == 0 && now.tv_sec > 0;
+}
+
+static void
+test_clock_of_the_kernel(void **state)
+{
+	int status;
+
+	(void)state;
+	assert_int_equal(made_inside(read_clock, IN_MAIL, &status), 'S');
+	assert_int_equal(status, 0);
+	assert_int_equal(made_inside(read_clock, IN_SUBMIT, &status), 'S');
+	assert_int_equal(status, 0);
+}
+
 static void
 test_count(void **state)
 {
@@ -667,6 +693,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_count),
+		cmocka_unit_test(test_clock_of_the_kernel),
 		cmocka_unit_test(test_mail_taken_over),
 		cmocka_unit_test(test_keys_taken_over),
 		cmocka_unit_test(test_submit_taken_over),
