@@ -116,7 +116,7 @@ struct layer {
 	bool			 in_body;
 
 	struct split		 split;
-	char			 preamble[96];	/* white space folded */
+	char			 preamble[160];	/* white space folded */
 	size_t			 preamble_len;
 	EVP_MD_CTX		*digest[DIGEST_COUNT];	/* NULL: not wanted */
 	unsigned char		 value[DIGEST_COUNT][SMIME_DIGEST_MAX];

@@ -25,6 +25,10 @@ static const char *const preambles[] = {
 	"this is a multi-part message in mime format",
 	"this is a multipart message in mime format",
 	"this is a message in mime format",
+	/* Outlook for Mac, and Exchange before it */
+	"this message is in mime format. since your mail reader does not "
+	    "understand this format, some or all of this message may not be "
+	    "legible",
 };
 
 void
@@ -47,11 +51,16 @@ read_preamble(struct layer *layer, const unsigned char *p, size_t len)
 {
 	size_t i, n = layer->preamble_len;
 
-	for (i = 0; i < len && n < sizeof(layer->preamble) - 1; i++) {
-		if (!is_space(p[i]))
-			layer->preamble[n++] = (char)lex_lower(p[i]);
-		else if (n > 0 && layer->preamble[n - 1] != ' ')
-			layer->preamble[n++] = ' ';
+	for (i = 0; i < len; i++) {
+		if (is_space(p[i]) && (n == 0 || layer->preamble[n - 1] == ' '))
+			continue;
+		/* Too long for any of them; full stops may be what is kept. */
+		if (n == sizeof(layer->preamble)) {
+			layer_fault(layer, VERIFY_OUTSIDE);
+			break;
+		}
+		layer->preamble[n++] = is_space(p[i]) ? ' ' :
+		    (char)lex_lower(p[i]);
 	}
 	layer->preamble_len = n;
 }
@@ -59,14 +68,18 @@ read_preamble(struct layer *layer, const unsigned char *p, size_t len)
 static void
 judge_preamble(struct layer *layer)
 {
+	const char *text = layer->preamble;
 	size_t i, n = layer->preamble_len;
 
-	while (n > 0 && (layer->preamble[n - 1] == ' ' ||
-	    layer->preamble[n - 1] == '.'))
+	while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '.'))
 		n--;
+	if (n > 2 && memcmp(text, "> ", 2) == 0) {
+		text += 2;
+		n -= 2;
+	}
 	for (i = 0; i < sizeof(preambles) / sizeof(preambles[0]); i++)
 		if (n == strlen(preambles[i]) &&
-		    memcmp(layer->preamble, preambles[i], n) == 0)
+		    memcmp(text, preambles[i], n) == 0)
 			return;
 	layer_fault(layer, VERIFY_OUTSIDE);
 }

@@ -21,6 +21,8 @@
 #define PART	"Content-Type: application/pkcs7-signature\r\n" \
 	"Content-Transfer-Encoding: base64\r\n\r\n"
 #define SIGNED	"--b\r\n@E\r\n--b\r\n" PART "@S\r\n--b--\r\n"
+#define STOPS	"....................................................." \
+	"....................................................."
 #define MIXED	"Content-Type: multipart/mixed; boundary=m\r\n\r\n"
 #define P7M(p)	"Content-Type: " p "\r\n" \
 	"Content-Transfer-Encoding: base64\r\n\r\n@O\r\n"
@@ -160,6 +162,23 @@ static const struct row structures[] = {
 	{ "a preamble of Thunderbird", FROM TYPE(BASE) "This is a "
 	    "cryptographically signed message in MIME format.\r\n\r\n"
 	    SIGNED, VERIFY_GOOD, NULL },
+	{ "a preamble of Outlook for Mac", FROM TYPE(BASE) "> This message is "
+	    "in MIME format. Since your mail reader does not understand\r\n"
+	    "\tthis format, some or all of this message may not be legible."
+	    "\r\n\r\n" SIGNED, VERIFY_GOOD, NULL },
+	{ "the same of Exchange", FROM TYPE(BASE) "This message is in MIME "
+	    "format. Since your mail reader does not understand\r\nthis "
+	    "format, some or all of this message may not be legible.\r\n\r\n"
+	    SIGNED, VERIFY_GOOD, NULL },
+	{ "a quoted one of Thunderbird", FROM TYPE(BASE) "> This is a "
+	    "cryptographically signed message in MIME format.\r\n\r\n"
+	    SIGNED, VERIFY_GOOD, NULL },
+	{ "text behind a known one and many full stops (VER-03)", FROM
+	    TYPE(BASE) "This is an S/MIME signed message" STOPS STOPS
+	    "\r\n\r\nTransfer now!\r\n" SIGNED, VERIFY_OUTSIDE, NULL },
+	{ "full stops alone behind a known one", FROM TYPE(BASE)
+	    "This is an S/MIME signed message...\r\n\r\n" SIGNED,
+	    VERIFY_GOOD, NULL },
 	{ "another preamble", FROM TYPE(BASE) "Transfer now!\r\n" SIGNED,
 	    VERIFY_OUTSIDE, NULL },
 	{ "a long preamble", FROM TYPE(BASE)
