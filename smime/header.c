@@ -26,31 +26,39 @@ grow(struct header_list *list, struct smime_error *err)
 /*
  * Copies a value so that every fold is a bare LF. All CRs of a run before the
  * LF go: with one left over, the next reader would drop it and the octets
- * would depend on how often a value was copied. Returns the new length.
+ * would depend on how often a value was copied. *most receives how many went
+ * before one LF. Returns the new length.
  */
 static size_t
-copy_value(char *out, const char *value, size_t len)
+copy_value(char *out, const char *value, size_t len, size_t *most)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, crs;
 
+	*most = 0;
 	for (i = 0; i < len; i++) {
+		crs = 0;
 		if (value[i] == '\n')
-			while (n > 0 && out[n - 1] == '\r')
+			for (; n > 0 && out[n - 1] == '\r'; crs++)
 				n--;
+		if (crs > *most)
+			*most = crs;
 		out[n++] = value[i];
 	}
 	out[n] = '\0';
 	return n;
 }
 
-/* Name and value live in one allocation: thousands of fields are normal. */
-int
-header_add(struct header_list *list, const char *name, size_t name_len,
-    const char *value, size_t value_len, size_t max_bytes,
+/*
+ * Name and value live in one allocation: thousands of fields are normal. crs
+ * is how many CRs a fold of this text has by rights.
+ */
+static int
+add(struct header_list *list, const char *name, size_t name_len,
+    const char *value, size_t value_len, size_t crs, size_t max_bytes,
     struct smime_error *err)
 {
 	struct header_field *field;
-	size_t bytes;
+	size_t bytes, most;
 	char *text;
 
 	if (name_len > SIZE_MAX / 4 || value_len > SIZE_MAX / 4)
@@ -72,9 +80,19 @@ header_add(struct header_list *list, const char *name, size_t name_len,
 	field->name = text;
 	field->name_len = name_len;
 	field->value = text + name_len + 1;
-	field->value_len = copy_value(field->value, value, value_len);
+	field->value_len = copy_value(field->value, value, value_len, &most);
+	if (most > crs)
+		list->odd_folds = true;
 	list->bytes += name_len + field->value_len;
 	return 0;
+}
+
+int
+header_add(struct header_list *list, const char *name, size_t name_len,
+    const char *value, size_t value_len, size_t max_bytes,
+    struct smime_error *err)
+{
+	return add(list, name, name_len, value, value_len, 0, max_bytes, err);
 }
 
 void
@@ -204,8 +222,8 @@ header_parse(struct header_list *list, const void *buf, size_t len,
 			continue;
 		}
 		extent = field_extent(line.p, len - off, &end);
-		if (header_add(list, line.p, name, line.p + colon + 1,
-		    end - colon - 1, max_bytes, err) == -1)
+		if (add(list, line.p, name, line.p + colon + 1,
+		    end - colon - 1, 1, max_bytes, err) == -1)
 			return -1;
 		off += extent;
 	}

@@ -96,11 +96,14 @@ struct header_list {
 	size_t			 count;
 	size_t			 allocated;
 	size_t			 bytes;		/* names and values together */
+	bool			 odd_folds;	/* a CR that was dropped is no
+						 * part of a line end */
 };
 
 /*
  * Appends a copy of a field. Fails when the list would pass max_bytes (0: no
- * ceiling) or memory is short. A CR before an LF in the value is dropped.
+ * ceiling) or memory is short. A CR before an LF in the value is dropped: MTAs
+ * fold with LF (libmilter's xxfi_header), so that odd_folds is set by one.
  */
 int	 header_add(struct header_list *list, const char *name,
 	    size_t name_len, const char *value, size_t value_len,

@@ -143,6 +143,11 @@ void	 layer_fault(struct layer *layer, enum verify_reason reason);
 /* What an entity is, by its header; *fault only when it is not GOOD. */
 enum layer_kind kind_of(const struct header_list *header,
 	    enum verify_reason *fault);
+/*
+ * Whether all readers find the same in it: neither field that says what an
+ * entity is there twice, no field that may be taken for several.
+ */
+bool	 kind_is_clear(const struct header_list *header);
 /* Whether it is a part that makes a message signed in part. */
 bool	 kind_is_signed(const struct header_list *header);
 /* Digests named by micalg as a set of 1 << kind; unknown ones are left out. */

@@ -120,8 +120,7 @@ open_signature(struct layer *layer)
 	    (strcmp(type.subtype, "octet-stream") != 0 || n < 4 ||
 	    !lex_equal(type.name + n - 4, 4, ".p7s"))))
 		layer_fault(layer, VERIFY_STRUCTURE);
-	if (header_count(list, "Content-Type") != 1 ||
-	    header_count(list, "Content-Transfer-Encoding") > 1)
+	if (!kind_is_clear(list))
 		layer_fault(layer, VERIFY_AMBIGUOUS);
 	field = header_find(list, "Content-Transfer-Encoding");
 	if (field == NULL || mime_encoding_parse(field->value,

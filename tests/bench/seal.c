@@ -155,7 +155,7 @@ seal(struct bench *bench, struct composed *inner)
 static void
 one(struct bench *bench, bool encrypt)
 {
-	struct header_list header = { NULL, 0, 0, 0 };
+	struct header_list header = { 0 };
 	unsigned char value[SMIME_DIGEST_MAX], *der;
 	struct canon_settings settings;
 	struct canon_result result;

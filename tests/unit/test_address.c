@@ -453,7 +453,7 @@ static const struct {
 static bool
 shows(const char *to, const char *cc, size_t cut)
 {
-	struct header_list list = { NULL, 0, 0, 0 };
+	struct header_list list = { 0 };
 	bool shown;
 
 	if (to != NULL)

@@ -188,6 +188,39 @@ test_add_is_stable(void **state)
 	}
 }
 
+/* ATK-34: a CR that a copy drops was a line's end to some readers. */
+static void
+test_odd_folds(void **state)
+{
+	static const struct {
+		const char	*text;
+		bool		 want;
+	} rows[] = {
+		{ "A: x\r\n y\r\n\tz\r\n\r\n", false },
+		{ "A: x\n y\n\n", false },
+		{ "A: x\r\r\n y\r\n\r\n", true },
+		{ "B: x\r\nA: x\n y\r\r\n z\n\n", true },
+	};
+	struct header_list list = { 0 };
+	size_t i, used;
+	bool body;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(header_parse(&list, rows[i].text,
+		    strlen(rows[i].text), 0, &used, &body, NULL), 0);
+		if (list.odd_folds != rows[i].want)
+			fail_msg("row %zu: got %d", i, list.odd_folds);
+		header_clear(&list);
+	}
+	/* From an MTA folds have no CR at all. */
+	assert_int_equal(header_add(&list, "A", 1, " x\n y", 5, 0, NULL), 0);
+	assert_false(list.odd_folds);
+	assert_int_equal(header_add(&list, "A", 1, " x\r\n y", 6, 0, NULL), 0);
+	assert_true(list.odd_folds);
+	header_clear(&list);
+}
+
 static void
 test_ceiling(void **state)
 {
@@ -259,6 +292,7 @@ main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_add_is_stable),
+		cmocka_unit_test(test_odd_folds),
 		cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_find),

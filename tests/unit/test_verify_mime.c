@@ -386,7 +386,33 @@ static const struct row senders[] = {
 	{ "a comment", "From: " BUDI " (x@y.example)\r\n" TYPE(BASE) SIGNED,
 	    VERIFY_ODD_FROM, NULL },
 	{ "NUL in it", "From: " BUDI "@0@y.example\r\n" TYPE(BASE) SIGNED,
-	    VERIFY_NO_FROM, NULL },
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "another behind a bare CR (ATK-34)", "X-A: x\rFrom: x@y.example\r\n"
+	    FROM TYPE(BASE) SIGNED, VERIFY_AMBIGUOUS, NULL },
+	{ "a body behind two bare CRs", FROM "X-A: x\r\rTransfer now!\r\n"
+	    TYPE(BASE) SIGNED, VERIFY_AMBIGUOUS, NULL },
+	{ "the same, opaque", FROM "X-A: x\r\rTransfer now!\r\n"
+	    P7M("application/pkcs7-mime"), VERIFY_AMBIGUOUS, NULL },
+	{ "a bare CR at the end of a field", FROM "X-A: x\r\r\n" TYPE(BASE)
+	    SIGNED, VERIFY_AMBIGUOUS, NULL },
+	{ "a bare CR before a fold", "X-A: x\r\r\n Transfer now!\r\n" FROM
+	    TYPE(BASE) SIGNED, VERIFY_AMBIGUOUS, NULL },
+	{ "a bare CR in the type", FROM TYPE(BASE "; x=\ry") SIGNED,
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "NUL in the type", FROM TYPE(BASE "; x=y@0z") SIGNED,
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "NUL in any field", FROM "X-A: x@0y\r\n" TYPE(BASE) SIGNED,
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "folds are none", FROM "X-A: x\r\n y\r\n\tz\r\n" TYPE(BASE) SIGNED,
+	    VERIFY_GOOD, NULL },
+	{ "a part behind bare CRs in the signature's header", FROM TYPE(BASE)
+	    "--b\r\n@E\r\n--b\r\nX-A: x\rContent-Type: text/html\r\rTransfer"
+	    "\r\n" PART "@S\r\n--b--\r\n", VERIFY_AMBIGUOUS, NULL },
+	{ "NUL in the signature's header", FROM TYPE(BASE) "--b\r\n@E\r\n"
+	    "--b\r\nX-A: x@0y\r\n" PART "@S\r\n--b--\r\n",
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "what is signed may hold it", FROM TYPE(BASE) SIGNED, VERIFY_GOOD,
+	    "X-A: x\ry\r\nContent-Type: text/plain\r\n\r\nIsi\ry.\r\n" },
 };
 
 #define HP(from)	"From: " from "\r\nSubject: Surat\r\n" \
