@@ -7,6 +7,7 @@
 #   make bench        (root) one table of figures, measured side by side
 #   make install      PREFIX, DESTDIR, SYSCONFDIR, ... are respected
 #   make fuzz         fuzzers for FUZZ_TIME seconds each
+#   make deb          a Debian package, in build/deb
 #
 # SANITIZE=address,undefined or SANITIZE=thread builds and checks in a
 # directory of its own; CAGE=open (for valgrind) likewise, without the filters
@@ -47,10 +48,13 @@ soak:
 lint:
 	@tests/lint
 
+deb:
+	@contrib/debian/build
+
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check bench soak lint clean install uninstall fuzz programs tests
+.PHONY: all demo check bench soak lint deb clean install uninstall fuzz programs tests
 
 # ------------------------------------------------------------- machinery ---
 
@@ -60,7 +64,7 @@ need = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
 miss = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
 	$(info $(1) is missing: $(2)))
 
-ifeq ($(filter clean uninstall demo check bench soak lint,$(MAKECMDGOALS)),)
+ifeq ($(filter clean uninstall demo check bench soak lint deb,$(MAKECMDGOALS)),)
 $(call need,libcrypto,libssl-dev)
 $(call need,libconfig,libconfig-dev)
 ifeq ($(wildcard /usr/include/libmilter/mfapi.h /usr/local/include/libmilter/mfapi.h),)
