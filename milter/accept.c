@@ -23,6 +23,7 @@
  * a sweep is spread over as many connections as it finds gone.
  */
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -35,7 +36,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "connection.h"
+#include "log.h"
 
 #define QUIET_MAX	256	/* connections waited for */
 #define TICK		1000	/* milliseconds; libmilter looks whether it

@@ -3,7 +3,8 @@
  */
 #include <string.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "editplan.h"
 
 /*
  * Whether word occurs, without regard to case and to the octets that quoting

@@ -22,6 +22,7 @@
 
 #include <openssl/crypto.h>
 
+#include "log.h"
 #include "session.h"
 
 static struct service *shared;

@@ -22,7 +22,8 @@
 
 #include <openssl/crypto.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "channel.h"
 
 #define TYPE_SIGN	1
 #define TYPE_ANSWER	2

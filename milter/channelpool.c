@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "channel.h"
+#include "log.h"
 
 struct channel {
 	int		 fd;		/* -1 once it was closed for good */

@@ -3,7 +3,7 @@
  */
 #include <time.h>
 
-#include "milter.h"
+#include "log.h"
 
 int64_t
 monotonic_us(void)

@@ -11,7 +11,11 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
 #include "encryption.h"
+#include "keys/keystore.h"
 
 /* Certificates one behind the other; nothing else may stand there. */
 static int

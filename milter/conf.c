@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 #define MAP_MAX		((size_t)64 * 1024 * 1024)
 #define TEXT_MAX	((size_t)128 * 1024 * 1024)

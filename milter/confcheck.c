@@ -16,7 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 #include "incoming.h"
 #include "submit.h"
 

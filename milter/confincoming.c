@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "confread.h"
 
 /* The words of RFC 7281 3.1, and what stands for no result at all. */
 static const struct setting_word verdicts[] = {

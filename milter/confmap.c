@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 #define LOGIN_MAX	255
 #define ADDRESSES_MAX	1000

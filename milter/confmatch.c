@@ -6,7 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 /* Whether domain lies below the one that suffix, ".x", names. */
 static bool

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 #define FOREIGN_MAX	10	/* findings about the login map */
 

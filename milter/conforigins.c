@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 #define ORIGINS_MAX	1000
 #define NETWORKS_MAX	10000

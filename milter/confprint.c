@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "confread.h"
 
 void
 conf_print_string(FILE *stream, const char *text)

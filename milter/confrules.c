@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 #define HEADERS_MAX	50
 #define LARGEST		(1ULL << 60)

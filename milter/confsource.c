@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf.h"
+#include "../smime/smime.h"
+#include "confread.h"
 
 #define SOURCE_MAX	(4 * 1024 * 1024)
 #define LINES_MAX	65535	/* libconfig keeps lines in 16 bits */

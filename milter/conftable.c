@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
+#include "log.h"
 #include "submit.h"
 
 #define STRING_MAX	255

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "conf.h"
+#include "confread.h"
 
 /* ------------------------------------------------------------- errors --- */
 

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "conf.h"
+#include "confread.h"
 
 /* ---------------------------------------------------------- suggestion --- */
 

@@ -6,6 +6,8 @@
  * each text. Only one side ever waits, so there is nothing to number. End of
  * file means that the supervisor is gone, and the child stops.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +18,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
+#include "process.h"
+#include "sandbox.h"
 #include "supervise.h"
 
 /* ---------------------------------------------------- the child's side --- */

@@ -14,7 +14,9 @@
  */
 #include <string.h>
 
+#include "conf.h"
 #include "encryption.h"
+#include "policy.h"
 
 static bool
 is_missing(const struct reader *reader)

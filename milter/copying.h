@@ -10,7 +10,8 @@
 #ifndef SAMPUL_COPYING_H
 #define SAMPUL_COPYING_H
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "editplan.h"
 
 /* ------------------------------------------------------------ whole.c --- */
 

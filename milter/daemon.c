@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
 #include "supervise.h"
 
 static int report_fd = -1;

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "connection.h"
 #include "session.h"
 
 #define STOP_SECONDS	5	/* for all of it */

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "editplan.h"
+#include "policy.h"
 #include "session.h"
 
 #define REPLY_MAX	400

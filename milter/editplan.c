@@ -15,6 +15,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "editplan.h"
 #include "submit.h"
 
 #define RESULTS_HEADER	"Authentication-Results"

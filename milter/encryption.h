@@ -11,7 +11,9 @@
 #ifndef SAMPUL_ENCRYPTION_H
 #define SAMPUL_ENCRYPTION_H
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "policy.h"
 
 /* -------------------------------------------------------- recipients.c --- */
 

@@ -11,8 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "copying.h"
+#include "editplan.h"
+#include "encryption.h"
 #include "handover.h"
 #include "notice.h"
+#include "outgoing.h"
+#include "policy.h"
+#include "session.h"
+#include "submit.h"
 
 struct handover {
 	struct session		*session;

@@ -4,7 +4,12 @@
 #ifndef SAMPUL_HANDOVER_H
 #define SAMPUL_HANDOVER_H
 
+#include "../smime/smime.h"
+#include "copying.h"
+#include "outgoing.h"
+#include "policy.h"
 #include "session.h"
+#include "submit.h"
 
 /* ------------------------------------------------------------ letter.c --- */
 

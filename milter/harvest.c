@@ -32,8 +32,12 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "encryption.h"
-#include "keys/keys.h"
+#include "keys/keyfile.h"
+#include "log.h"
+#include "policy.h"
 
 #define FILE_OCTETS_MAX	(256 * 1024)
 #define FILE_CERTS_MAX	16

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "incoming.h"
+#include "policy.h"
 
 /* ---------------------------------------------------------- our domain --- */
 

@@ -9,7 +9,10 @@
 #ifndef SAMPUL_INCOMING_H
 #define SAMPUL_INCOMING_H
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "outgoing.h"
+#include "policy.h"
 
 /* ---------------------------------------------------------- results.c --- */
 

@@ -6,6 +6,9 @@
  * asks. Each gives up root for a user of its own and closes the cage of its
  * role itself (sandbox.c), in its run function.
  */
+#include "channel.h"
+#include "conf.h"
+#include "process.h"
 #include "supervise.h"
 
 enum { KIND_TOKENS, KIND_KEYS, KIND_SUBMIT, KIND_MAIL };

@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "policy.h"
 
 /* What is seen of a field, NUL-terminated; the caller frees it. */
 static char *

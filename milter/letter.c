@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "copying.h"
 #include "handover.h"
+#include "outgoing.h"
+#include "policy.h"
+#include "session.h"
+#include "submit.h"
 
 #define NAME_LEN	SENT_NAME_LEN
 

@@ -25,7 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "log.h"
 
 #define LINE_MAX_LOG	2048
 

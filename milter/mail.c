@@ -16,7 +16,21 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <libmilter/mfapi.h>	/* before stdbool.h: its bool is int */
+
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
+#include "connection.h"
+#include "copying.h"
+#include "encryption.h"
+#include "incoming.h"
+#include "log.h"
+#include "outgoing.h"
+#include "process.h"
+#include "sandbox.h"
 #include "session.h"
+#include "submit.h"
 
 /* -------------------------------------------------------------- socket --- */
 

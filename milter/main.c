@@ -10,7 +10,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "keys/keystore.h"
+#include "log.h"
+#include "process.h"
+#include "sandbox.h"
 
 #define DEFAULT_FILE	SAMPUL_SYSCONFDIR "/sampul/sampul.conf"
 

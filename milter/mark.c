@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "submit.h"
 
 #define OCTETS		(MARK_LEN / 2)

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
 #include "notice.h"
 
 #define HEADER_MAX	65536	/* octets of the message's header */

@@ -7,7 +7,9 @@
 
 #include <stdio.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "policy.h"
 
 /* A recipient who does not get the message, and why. */
 struct notice_recipient {

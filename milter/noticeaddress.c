@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "notice.h"
 
 #define SHOWN_MAX	700	/* octets in a line */

@@ -1,7 +1,10 @@
 /*
  * noticetext.c - the sentences of a notification (notice.c), in both languages.
  */
+#include "../smime/smime.h"
+#include "conf.h"
 #include "notice.h"
+#include "policy.h"
 
 struct sentence {
 	const char	*id;

@@ -10,7 +10,8 @@
 
 #include <arpa/inet.h>
 
-#include "milter.h"
+#include "conf.h"
+#include "policy.h"
 
 bool
 string_list_has(const struct string_list *list, const char *text)

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "incoming.h"
+#include "outgoing.h"
 
 #define SLOTS	128
 

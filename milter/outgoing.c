@@ -12,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
 #include "encryption.h"
+#include "outgoing.h"
+#include "policy.h"
 
 /* -------------------------------------------------------- digest hints --- */
 

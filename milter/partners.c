@@ -21,8 +21,11 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "encryption.h"
-#include "keys/keys.h"
+#include "keys/keyfile.h"
+#include "log.h"
 
 #define FOLDER_FILES_MAX	256
 #define FILE_OCTETS_MAX		(256 * 1024)

@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "policy.h"
 
 /* --------------------------------------------------------------- rules --- */
 

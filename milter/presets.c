@@ -5,7 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "policy.h"
 
 /* Whether the first word of a field's value is word. */
 static bool

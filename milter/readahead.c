@@ -36,7 +36,6 @@
 #include <openssl/crypto.h>
 
 #include "connection.h"
-#include "milter.h"
 
 #define DESCRIPTORS	16384	/* those above are read without a buffer */
 #define AHEAD		16384	/* octets */

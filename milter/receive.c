@@ -10,6 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "editplan.h"
+#include "encryption.h"
+#include "incoming.h"
+#include "outgoing.h"
+#include "policy.h"
 #include "session.h"
 
 struct receive {

@@ -19,7 +19,10 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "encryption.h"
+#include "policy.h"
 
 #define SLOTS		2048
 #define KEEP_SECONDS	5

@@ -8,6 +8,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
 #include "supervise.h"
 
 #define LIMIT	60	/* seconds for a child to take a text */

@@ -10,7 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
+#include "editplan.h"
 #include "incoming.h"
+#include "log.h"
+#include "outgoing.h"
+#include "policy.h"
 
 struct line {
 	char	*out;

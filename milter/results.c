@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "editplan.h"
 #include "incoming.h"
 
 #define COLUMNS		78

@@ -19,6 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
 #include "sandbox.h"
 
 /* Room that the locked key process must have: code, heaps, stacks, cache. */

@@ -20,6 +20,8 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include "../smime/smime.h"
+#include "log.h"
 #include "sandbox.h"
 
 #ifdef HAVE_SECCOMP

@@ -23,6 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
 #include "sandbox.h"
 #include "submit.h"
 

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "encryption.h"
+#include "policy.h"
 
 /* ", " and text behind out, unless it does not fit: then "...". */
 static void

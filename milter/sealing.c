@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "encryption.h"
+#include "incoming.h"
+#include "policy.h"
 #include "session.h"
 
 static int

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "copying.h"
+#include "log.h"
 
 #define WAYS		16
 #define SETS		1024

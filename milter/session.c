@@ -7,11 +7,20 @@
  * dropped but remembered as having been there, fields beyond theirs are looked
  * at for forged results and then forgotten.
  */
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "editplan.h"
+#include "encryption.h"
+#include "log.h"
+#include "outgoing.h"
+#include "policy.h"
 #include "session.h"
+#include "submit.h"
 
 struct session *
 session_new(struct service *service, bool leadspc)

@@ -16,9 +16,15 @@
 
 #include <libmilter/mfapi.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
 #include "copying.h"
+#include "editplan.h"
 #include "encryption.h"
 #include "incoming.h"
+#include "outgoing.h"
+#include "policy.h"
 #include "submit.h"
 
 #define LOGIN_MAX	512

@@ -6,6 +6,7 @@
  * already, and nothing has to be found again or passed by name.
  */
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
+#include "process.h"
+#include "sandbox.h"
 #include "supervise.h"
 
 static void

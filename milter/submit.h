@@ -11,7 +11,8 @@
 #ifndef SAMPUL_SUBMIT_H
 #define SAMPUL_SUBMIT_H
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
 
 /* All of it is borrowed. */
 struct submission {

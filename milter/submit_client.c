@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "log.h"
 #include "submit.h"
 
 /* The submit process keeps to the limit; its answer takes a moment more. */

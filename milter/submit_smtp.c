@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "log.h"
 #include "submit.h"
 
 #ifdef HAVE_CURL

@@ -17,6 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "sandbox.h"
 #include "submit.h"
 
 #define PATIENCE	30	/* seconds; a library may lie on a slow disk */

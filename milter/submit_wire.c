@@ -22,6 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
 #include "submit.h"
 
 #define TYPE_REQUEST	0x81

@@ -7,6 +7,7 @@
  * name up, and holds no key. Each thread serves one channel, one message at a
  * time.
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -15,6 +16,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
+#include "process.h"
+#include "sandbox.h"
 #include "submit.h"
 
 #define THREAD_STACK	(256 * 1024)

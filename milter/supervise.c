@@ -14,6 +14,7 @@
  * so that its last messages can still be signed.
  */
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -25,6 +26,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
+#include "log.h"
+#include "process.h"
 #include "supervise.h"
 
 #define START_LIMIT	120000	/* ms until a child must be ready */

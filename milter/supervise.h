@@ -4,7 +4,9 @@
 #ifndef SAMPUL_SUPERVISE_H
 #define SAMPUL_SUPERVISE_H
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "process.h"
 
 /* ------------------------------------------------------------ notify.c --- */
 

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "milter.h"
+#include "../smime/smime.h"
+#include "conf.h"
+#include "policy.h"
 
 #define SHOWN_MAX	121	/* octets of an address, and NUL */
 #define NAMES_MAX	161	/* of several recipients, likewise */

@@ -24,8 +24,12 @@
 
 #include <openssl/crypto.h>
 
+#include "../smime/smime.h"
+#include "conf.h"
 #include "incoming.h"
-#include "keys/keys.h"
+#include "keys/anchors.h"
+#include "keys/keyfile.h"
+#include "log.h"
 
 #define LOOK_SECONDS	5
 #define GRAIN_SECONDS	2

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
 #include "copying.h"
+#include "editplan.h"
 
 /* Its fields are short and many: they go out together. */
 struct out {

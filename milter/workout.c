@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../smime/smime.h"
+#include "channel.h"
+#include "conf.h"
+#include "editplan.h"
+#include "outgoing.h"
+#include "policy.h"
 #include "session.h"
 
 /* Above this an MTA is told that we are at work. */

@@ -8,7 +8,9 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "parse.h"
+#include "smime_base.h"
+#include "smime_header.h"
 
 /* Whether a local part is a dot-atom, so that quotes would change nothing. */
 static bool

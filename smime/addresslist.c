@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "smime_header.h"
 
 /*
  * Moves over one entry; *end is where it ends. What follows a group's ':' is

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "der.h"
+#include "smime_cert.h"
+#include "smime_encrypt.h"
 
 #define TAG_OCTETS	0x04
 #define TAG_UTCTIME	0x17

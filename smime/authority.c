@@ -9,7 +9,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_cert.h"
+#include "smime_trust.h"
+#include "trust.h"
 
 struct question {
 	X509	*cert;

@@ -13,7 +13,7 @@
 #define HAVE_SSSE3	0
 #endif
 
-#include "internal.h"
+#include "octets.h"
 
 /* The alphabet by pairs: twelve bits are looked up at once. */
 #define PAIR(a, b)	{ a, b },

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "der.h"
 #include "verify.h"
 
 #define DEPTH_MAX	40

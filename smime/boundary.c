@@ -7,7 +7,8 @@
 
 #include <openssl/rand.h>
 
-#include "internal.h"
+#include "octets.h"
+#include "smime_base.h"
 
 /* "=_" occurs in no quoted-printable or base64. */
 int

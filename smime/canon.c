@@ -20,6 +20,13 @@
 #include <string.h>
 
 #include "canon.h"
+#include "entity.h"
+#include "octets.h"
+#include "parse.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_canon.h"
+#include "smime_header.h"
 
 #define PLANS_STEP	64
 

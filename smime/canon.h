@@ -6,7 +6,11 @@
 #ifndef SMIME_CANON_H
 #define SMIME_CANON_H
 
-#include "internal.h"
+#include "entity.h"
+#include "octets.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_canon.h"
 
 struct canon {
 	struct canon_settings	 settings;

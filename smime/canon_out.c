@@ -8,6 +8,10 @@
 #include <openssl/crypto.h>
 
 #include "canon.h"
+#include "entity.h"
+#include "octets.h"
+#include "smime_base.h"
+#include "smime_canon.h"
 
 /* What libmilter hands to an MTA in one piece. */
 #define WRITE_SIZE	65535

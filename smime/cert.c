@@ -16,7 +16,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "trust.h"
 
 /* ------------------------------------------------------------- reading --- */
 

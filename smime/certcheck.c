@@ -10,7 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_cert.h"
+#include "trust.h"
 
 /* Adobe's "PDF signing", the only purpose in BSrE's document profile. */
 #define ADOBE_PDF_SIGNING	"1.2.840.113583.1.1.5"

@@ -12,7 +12,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_cert.h"
+#include "smime_header.h"
+#include "trust.h"
 
 struct visit {
 	void	(*each)(void *arg, const char *address);

@@ -3,7 +3,7 @@
  *
  * Each sentence ends in what to do about it, and by whom.
  */
-#include "smime.h"
+#include "smime_cert.h"
 
 #define MAIL_PROFILE_EN	"extended key usage emailProtection, the address as " \
 	"rfc822Name in subjectAltName, key usage digitalSignature"

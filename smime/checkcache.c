@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cms.h"
+#include "smime_sign.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 struct check_cache {

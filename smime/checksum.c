@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "octets.h"
 
 /* A block: two vectors of two words. */
 typedef uint64_t pair __attribute__((vector_size(16)));

@@ -7,7 +7,9 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "cms.h"
+#include "der.h"
+#include "smime_base.h"
 
 #define TAG_INTEGER	0x02
 #define TAG_OCTETS	0x04

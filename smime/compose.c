@@ -17,7 +17,14 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "cms.h"
+#include "der.h"
+#include "entity.h"
+#include "octets.h"
+#include "smime_base.h"
+#include "smime_canon.h"
+#include "smime_encrypt.h"
+#include "smime_sign.h"
 
 #define TAG_OCTETS	0x04
 #define TAG_SEQUENCE	0x30

@@ -12,7 +12,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_base.h"
+#include "smime_trust.h"
+#include "trust.h"
 
 static X509_CRL *
 read_der(const unsigned char *der, size_t len)

@@ -9,7 +9,7 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "der.h"
 
 #define LENGTH_OCTETS_MAX	4	/* 4 GiB: far above any ceiling here */
 

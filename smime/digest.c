@@ -3,7 +3,7 @@
  */
 #include <openssl/crypto.h>
 
-#include "smime.h"
+#include "smime_base.h"
 
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static const EVP_MD *sha256, *sha384, *sha512;

@@ -10,7 +10,9 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "parse.h"
+#include "smime_base.h"
+#include "smime_header.h"
 
 struct range {
 	uint32_t	first;

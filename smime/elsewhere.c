@@ -14,7 +14,9 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-#include "internal.h"
+#include "der.h"
+#include "smime_base.h"
+#include "smime_cert.h"
 
 struct elsewhere {
 	elsewhere_fn	*sign;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "scan.h"
+#include "smime_base.h"
 
 static bool
 is_space(unsigned char c)

@@ -4,7 +4,8 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "octets.h"
+#include "smime_base.h"
 
 /* What stays of base64 text when it is wrapped anew. */
 static const unsigned char is_base64[256] = {

@@ -14,7 +14,9 @@
 #include <endian.h>
 #include <string.h>
 
-#include "internal.h"
+#include "octets.h"
+#include "smime_base.h"
+#include "smime_canon.h"
 
 #define LOOKAHEAD	8
 #define COLUMNS		75	/* and "=" makes 76 */

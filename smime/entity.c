@@ -9,7 +9,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "internal.h"
+#include "entity.h"
+#include "octets.h"
+#include "parse.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_canon.h"
+#include "smime_header.h"
 
 #define HP_OUTER	"HP-Outer"
 

@@ -13,7 +13,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "internal.h"
+#include "cms.h"
+#include "der.h"
+#include "smime_base.h"
+#include "smime_encrypt.h"
+#include "trust.h"
 
 #define TAG_INTEGER	0x02
 #define TAG_BITS	0x03

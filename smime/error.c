@@ -8,7 +8,7 @@
 
 #include <openssl/err.h>
 
-#include "smime.h"
+#include "smime_base.h"
 
 static void
 set(struct smime_error *err, const char *suffix, const char *fmt, va_list ap)

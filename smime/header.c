@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "smime.h"
+#include "smime_base.h"
+#include "smime_header.h"
 
 static int
 grow(struct header_list *list, struct smime_error *err)

@@ -9,7 +9,9 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "parse.h"
+#include "smime_base.h"
+#include "smime_header.h"
 
 #define LABEL_MAX	63
 #define BASE		36

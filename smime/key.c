@@ -12,7 +12,8 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 
-#include "internal.h"
+#include "smime_base.h"
+#include "smime_cert.h"
 
 /* What OpenSSL asks us for, instead of the terminal. */
 struct question {

@@ -13,7 +13,11 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "entity.h"
+#include "parse.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_header.h"
 
 #define SUBJECT_MAX	700	/* octets, so that a line stays below 990 */
 #define HTML_MAX	900

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "smime.h"
+#include "smime_header.h"
 
 void
 lex_init(struct lex *lex, const void *text, size_t len)

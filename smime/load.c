@@ -4,7 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "smime.h"
+#include "smime_base.h"
 
 /*
  * The configuration file and with it its providers, which libcrypto otherwise

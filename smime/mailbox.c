@@ -6,7 +6,8 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "parse.h"
+#include "smime_header.h"
 
 #define LABEL_MAX	63	/* RFC 1035 2.3.4 */
 

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "parse.h"
+#include "smime_header.h"
 
 /*
  * type "/" subtype

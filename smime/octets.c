@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "octets.h"
 
 #define LANES	16
 #define ROUNDS	255	/* what one octet can count to */

@@ -5,7 +5,8 @@
  * check.c). Both also compare whole AlgorithmIdentifiers octet by octet: there
  * is one right encoding of each that we use.
  */
-#include "internal.h"
+#include "der.h"
+#include "smime_base.h"
 
 #define OID(...)	{ (const unsigned char []){ 0x06, __VA_ARGS__ }, \
 	sizeof((const unsigned char []){ 0x06, __VA_ARGS__ }) }

@@ -3,7 +3,8 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "parse.h"
+#include "smime_header.h"
 
 /* Skips to the next ';' that is in neither a quoted string nor a comment. */
 static void

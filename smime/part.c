@@ -9,7 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "internal.h"
+#include "entity.h"
+#include "parse.h"
+#include "scan.h"
+#include "smime_header.h"
 
 /* Types that must stay as their maker wrote them, to the octet. */
 static const struct {

@@ -2,7 +2,8 @@
  * plan.c - what becomes of a part so that its signature survives (RFC 8551
  * 3.1.2, 3.1.3). Facts in, decision out.
  */
-#include "internal.h"
+#include "parse.h"
+#include "scan.h"
 
 const char *
 plan_encoding(enum plan plan)

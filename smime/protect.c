@@ -4,7 +4,9 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "entity.h"
+#include "smime_canon.h"
+#include "smime_header.h"
 
 /*
  * What is left out. A pattern that ends in '*' stands for all names that begin

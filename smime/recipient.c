@@ -12,6 +12,11 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 
+#include "der.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_encrypt.h"
+#include "smime_trust.h"
 #include "verify.h"
 
 #define TAG_SEQUENCE	0x30

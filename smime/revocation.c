@@ -16,7 +16,10 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_trust.h"
+#include "trust.h"
 
 /* Rides along as the context's application data. */
 struct walk {

@@ -9,7 +9,13 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "entity.h"
+#include "octets.h"
+#include "parse.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_canon.h"
+#include "smime_header.h"
 
 #define READ_SIZE	32768
 

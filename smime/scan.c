@@ -23,7 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "octets.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_canon.h"
+#include "smime_header.h"
 
 static int
 emit(struct scan *scan, const void *buf, size_t len)

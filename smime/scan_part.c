@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "octets.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_header.h"
 
 static bool
 is_space(unsigned char c)

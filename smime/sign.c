@@ -17,7 +17,12 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-#include "internal.h"
+#include "cms.h"
+#include "der.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_sign.h"
+#include "trust.h"
 
 #define TAG_INTEGER	0x02
 #define TAG_OCTETS	0x04

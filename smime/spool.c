@@ -22,7 +22,7 @@
 
 #include <openssl/crypto.h>
 
-#include "internal.h"
+#include "smime_base.h"
 
 #define SPOOL_BLOCK	16384
 #define SPOOL_BUFFER	65536

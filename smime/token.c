@@ -20,7 +20,8 @@
 #include <openssl/rsa.h>
 #include <openssl/ui.h>
 
-#include "internal.h"
+#include "smime_base.h"
+#include "smime_cert.h"
 
 #define KEYS_MAX	64	/* open at a time */
 /* PKCS#11's codes CKR_PIN_INCORRECT to CKR_PIN_LOCKED, as reasons. */

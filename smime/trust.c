@@ -14,7 +14,10 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "internal.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_trust.h"
+#include "trust.h"
 
 #define DEPTH_MAX		6	/* CAs between certificate and anchor */
 #define INTERMEDIATES_MAX	1000

@@ -14,6 +14,14 @@
 
 #include <openssl/err.h>
 
+#include "der.h"
+#include "parse.h"
+#include "scan.h"
+#include "smime_base.h"
+#include "smime_canon.h"
+#include "smime_header.h"
+#include "smime_trust.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 struct verifier {

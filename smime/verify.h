@@ -2,10 +2,15 @@
  * verify.h - what the files of verification share, in the order in which a
  * message passes through them.
  */
-#ifndef SAMPUL_SMIME_VERIFY_H
-#define SAMPUL_SMIME_VERIFY_H
+#ifndef SMIME_VERIFY_H
+#define SMIME_VERIFY_H
 
-#include "internal.h"
+#include "der.h"
+#include "parse.h"
+#include "smime_base.h"
+#include "smime_header.h"
+#include "smime_trust.h"
+#include "smime_verify.h"
 
 #define SIGNERS_MAX	16	/* ceilings on the ceilings in the settings */
 #define CERTS_MAX	128

@@ -11,6 +11,9 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "der.h"
+#include "smime_base.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 #define TAG_INTEGER	0x02

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smime_trust.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 #define WAYS	4

@@ -11,6 +11,11 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "der.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_verify.h"
+#include "trust.h"
 #include "verify.h"
 
 #define TAG_INTEGER	0x02

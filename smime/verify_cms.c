@@ -8,6 +8,8 @@
  */
 #include <string.h>
 
+#include "der.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 #define TAG_INTEGER	0x02

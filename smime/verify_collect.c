@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smime_base.h"
+#include "smime_header.h"
 #include "verify.h"
 
 /* Room for more octets; false at the ceiling, or *failed for memory. */

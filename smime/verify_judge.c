@@ -10,6 +10,7 @@
 
 #include <openssl/err.h>
 
+#include "smime_verify.h"
 #include "verify.h"
 
 struct rule {

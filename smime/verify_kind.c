@@ -7,6 +7,9 @@
  */
 #include <string.h>
 
+#include "parse.h"
+#include "smime_header.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 /*

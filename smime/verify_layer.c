@@ -12,6 +12,9 @@
 
 #include <openssl/err.h>
 
+#include "parse.h"
+#include "smime_header.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 /*

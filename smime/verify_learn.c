@@ -10,6 +10,10 @@
 
 #include <openssl/err.h>
 
+#include "der.h"
+#include "smime_cert.h"
+#include "smime_encrypt.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 #define EXTRA_MAX	8

@@ -7,6 +7,11 @@
  */
 #include <string.h>
 
+#include "parse.h"
+#include "smime_cert.h"
+#include "smime_header.h"
+#include "smime_verify.h"
+#include "trust.h"
 #include "verify.h"
 
 /* ---------------------------------------------------------------- From --- */

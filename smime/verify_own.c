@@ -11,6 +11,11 @@
 
 #include <openssl/err.h>
 
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_trust.h"
+#include "smime_verify.h"
+#include "trust.h"
 #include "verify.h"
 
 /* The certificate with that serial number in upper-case hex, or NULL. */

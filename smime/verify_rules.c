@@ -11,6 +11,11 @@
 
 #include <openssl/err.h>
 
+#include "der.h"
+#include "smime_base.h"
+#include "smime_cert.h"
+#include "smime_trust.h"
+#include "smime_verify.h"
 #include "verify.h"
 
 /* Asks a question of each signer; the first bad answer counts. */

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "parse.h"
 #include "verify.h"
 
 enum line_kind { LINE_TEXT, LINE_DELIMITER, LINE_CLOSE };

@@ -1,7 +1,7 @@
 /*
  * verify_text.c - the verdicts and reasons in words.
  */
-#include "internal.h"
+#include "smime_verify.h"
 
 static const char *const verdicts[] = {
 	[VERDICT_TEMPERROR] = "temperror",

@@ -10,8 +10,8 @@
 
 #include <openssl/crypto.h>
 
-#include "smime.h"
-#include "internal.h"
+#include "octets.h"
+#include "smime_base.h"
 
 #define ROOM_MIN	256
 

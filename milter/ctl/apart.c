@@ -24,7 +24,9 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
-#include "../keys/keys.h"
+#include "../../smime/smime.h"
+#include "../keys/unlock.h"
+#include "../sandbox.h"
 #include "import.h"
 
 #define ANSWER_MAX	(1024 * 1024)

@@ -11,6 +11,9 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/unlock.h"
 #include "custody.h"
 
 /* Unlocking tries several keys, each with a tenth of a second's work or more

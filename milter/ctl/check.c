@@ -10,7 +10,11 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keystore.h"
 #include "check.h"
+#include "ctl.h"
 #include "token.h"
 
 #define DAY		86400

@@ -16,7 +16,11 @@
 #include <linux/magic.h>
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keystore.h"
 #include "check.h"
+#include "ctl.h"
 
 #define SHORT_PASSPHRASE	32
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../submit.h"
 #include "check.h"
 

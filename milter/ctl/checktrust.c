@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../incoming.h"
+#include "../keys/anchors.h"
+#include "../log.h"
 #include "check.h"
+#include "ctl.h"
 #include "trust.h"
 
 #define DAY		86400

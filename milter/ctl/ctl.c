@@ -10,6 +10,9 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keystore.h"
 #include "ctl.h"
 
 #define READ_FIRST	65536

@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "../milter.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keystore.h"
+#include "../outgoing.h"
+#include "../policy.h"
 
 struct command;
 

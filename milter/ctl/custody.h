@@ -5,7 +5,9 @@
 #ifndef SAMPUL_CUSTODY_H
 #define SAMPUL_CUSTODY_H
 
-#include "../keys/keys.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/unlock.h"
 #include "ctl.h"
 
 /* ------------------------------------------------------------ folder.c --- */

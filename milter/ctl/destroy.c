@@ -19,6 +19,10 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keyfile.h"
+#include "ctl.h"
 #include "custody.h"
 #include "import.h"
 

@@ -17,8 +17,14 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../encryption.h"
 #include "../incoming.h"
+#include "../keys/audit.h"
+#include "../keys/keystore.h"
+#include "../outgoing.h"
+#include "../policy.h"
 #include "ctl.h"
 
 #define CERT_FILE_MAX	(1024 * 1024)

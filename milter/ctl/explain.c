@@ -6,8 +6,14 @@
  */
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../encryption.h"
 #include "../incoming.h"
+#include "../keys/keystore.h"
+#include "../keys/unlock.h"
+#include "../policy.h"
+#include "ctl.h"
 #include "custody.h"
 
 struct finding {

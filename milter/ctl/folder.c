@@ -14,6 +14,9 @@
 
 #include <openssl/rand.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keyfile.h"
 #include "custody.h"
 
 #define NAMES_MAX	1000000

@@ -9,6 +9,12 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/anchors.h"
+#include "../keys/entry.h"
+#include "../keys/tokens.h"
+#include "ctl.h"
 #include "import.h"
 #include "token.h"
 

@@ -4,7 +4,8 @@
 #ifndef SAMPUL_IMPORT_H
 #define SAMPUL_IMPORT_H
 
-#include "ctl.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
 
 #define IMPORT_FILE_MAX	(1024 * 1024)
 

@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "../conf.h"
 #include "ctl.h"
 
 #define PASSPHRASE_OCTETS	32	/* 256 random bits */

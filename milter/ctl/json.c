@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "../../smime/smime.h"
 #include "ctl.h"
 
 /*

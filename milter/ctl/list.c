@@ -3,6 +3,8 @@
  */
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../keys/keystore.h"
 #include "ctl.h"
 
 struct listing {

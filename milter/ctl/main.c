@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../conf.h"
+#include "../log.h"
 #include "ctl.h"
 
 #define DEFAULT_FILE	SAMPUL_SYSCONFDIR "/sampul/sampul.conf"

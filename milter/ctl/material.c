@@ -8,7 +8,9 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "../../smime/smime.h"
 #include "../keys/tokens.h"
+#include "ctl.h"
 #include "import.h"
 
 #define CERTS_MAX	32

@@ -10,6 +10,10 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../outgoing.h"
+#include "../policy.h"
 #include "ctl.h"
 
 #define INPUT_MAX	(256U * 1024 * 1024)

@@ -16,6 +16,8 @@
 #include <openssl/provider.h>
 #include <openssl/x509v3.h>
 
+#include "../../smime/smime.h"
+#include "ctl.h"
 #include "import.h"
 
 #define BAG_DEPTH_MAX	4

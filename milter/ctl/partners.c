@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../encryption.h"
 #include "../incoming.h"
 #include "ctl.h"

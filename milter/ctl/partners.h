@@ -4,7 +4,7 @@
 #ifndef SAMPUL_CTL_PARTNERS_H
 #define SAMPUL_CTL_PARTNERS_H
 
-#include "../milter.h"
+#include "../conf.h"
 
 /* Each returns an exit status after the reason was printed. */
 

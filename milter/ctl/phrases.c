@@ -13,6 +13,9 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keystore.h"
 #include "custody.h"
 #include "import.h"
 

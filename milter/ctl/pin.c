@@ -17,8 +17,11 @@
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../encryption.h"
 #include "../incoming.h"
+#include "../policy.h"
 #include "ctl.h"
 #include "partners.h"
 

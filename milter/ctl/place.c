@@ -20,7 +20,11 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keystore.h"
 #include "../keys/tokens.h"
+#include "ctl.h"
 #include "custody.h"
 #include "import.h"
 

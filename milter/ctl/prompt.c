@@ -13,6 +13,7 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
 #include "import.h"
 
 #define PASSPHRASE_MAX	1024

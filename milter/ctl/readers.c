@@ -7,8 +7,12 @@
  */
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../encryption.h"
 #include "../incoming.h"
+#include "../keys/keystore.h"
+#include "../policy.h"
 #include "ctl.h"
 
 static int

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../smime/smime.h"
+#include "../keys/audit.h"
+#include "../log.h"
+#include "ctl.h"
 #include "custody.h"
 
 /*

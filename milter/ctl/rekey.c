@@ -25,6 +25,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/keyfile.h"
+#include "../keys/unlock.h"
+#include "ctl.h"
 #include "custody.h"
 #include "import.h"
 

@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../keys/keystore.h"
 #include "ctl.h"
 
 struct showing {

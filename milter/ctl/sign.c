@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../keys/audit.h"
+#include "../keys/keystore.h"
+#include "../outgoing.h"
+#include "../policy.h"
 #include "ctl.h"
 
 static void

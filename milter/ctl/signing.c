@@ -11,7 +11,15 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../channel.h"
+#include "../conf.h"
 #include "../copying.h"
+#include "../editplan.h"
+#include "../keys/audit.h"
+#include "../keys/keystore.h"
+#include "../outgoing.h"
+#include "../policy.h"
 #include "ctl.h"
 
 /* ----------------------------------------------------- the key process --- */

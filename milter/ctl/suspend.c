@@ -10,6 +10,9 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "ctl.h"
 #include "custody.h"
 
 #define NOTE	"suspended"

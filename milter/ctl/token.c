@@ -15,6 +15,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/tokens.h"
+#include "../log.h"
+#include "../process.h"
 #include "../supervise.h"
 #include "token.h"
 

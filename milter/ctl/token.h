@@ -4,6 +4,8 @@
 #ifndef SAMPUL_CTL_TOKEN_H
 #define SAMPUL_CTL_TOKEN_H
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../keys/tokens.h"
 
 struct ctl_tokens {

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
 #include "../incoming.h"
+#include "../keys/anchors.h"
+#include "ctl.h"
 #include "trust.h"
 
 struct listing {

@@ -4,7 +4,7 @@
 #ifndef SAMPUL_CTL_TRUST_H
 #define SAMPUL_CTL_TRUST_H
 
-#include "../keys/keys.h"
+#include "../../smime/smime.h"
 #include "ctl.h"
 
 /* The texts of a certificate, made once for every use. */

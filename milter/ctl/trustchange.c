@@ -19,6 +19,10 @@
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../keys/anchors.h"
+#include "ctl.h"
 #include "import.h"
 #include "trust.h"
 

@@ -8,6 +8,10 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../keys/keyfile.h"
+#include "../keys/unlock.h"
+#include "ctl.h"
 #include "custody.h"
 #include "import.h"
 

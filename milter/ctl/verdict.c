@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "../incoming.h"
 #include "ctl.h"
 

@@ -8,6 +8,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../editplan.h"
 #include "../incoming.h"
 #include "ctl.h"
 

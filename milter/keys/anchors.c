@@ -22,7 +22,11 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../log.h"
+#include "anchors.h"
+#include "keyfile.h"
 
 #define ANCHOR_FILE_MAX		(1024 * 1024)
 #define ANCHOR_FILES_MAX	4096

@@ -13,7 +13,14 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../channel.h"
+#include "../conf.h"
+#include "../log.h"
+#include "audit.h"
+#include "keyd.h"
+#include "keystore.h"
+#include "unlock.h"
 
 #define DAY		86400
 

@@ -20,7 +20,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../milter.h"
+#include "../../smime/smime.h"
+#include "../channel.h"
+#include "../conf.h"
+#include "../log.h"
+#include "../sandbox.h"
+#include "audit.h"
 
 #define LINE_MAX_OCTETS	1024
 

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "unlock.h"
 
 #define ADDRESSES_MAX	4096
 #define FIRST_MS	1000

@@ -18,7 +18,10 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "entry.h"
+#include "keyfile.h"
+#include "keystore.h"
 
 /*
  * An administrator may vouch that a certificate is this mailbox's, or that it

@@ -11,7 +11,12 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "../../smime/smime.h"
+#include "entry.h"
+#include "keyfile.h"
+#include "keystore.h"
 #include "tokens.h"
+#include "unlock.h"
 
 /* What the configuration says about keys that lie open, and the reverse. */
 static EVP_PKEY *

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "entry.h"
+#include "keyfile.h"
+#include "keystore.h"
 
 #define COST_GUESS	16384	/* one identity, to size the table */
 #define BUCKETS_MIN	64

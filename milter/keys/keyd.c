@@ -23,7 +23,18 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../channel.h"
+#include "../conf.h"
+#include "../log.h"
+#include "../process.h"
+#include "../sandbox.h"
+#include "audit.h"
+#include "entry.h"
+#include "keyd.h"
+#include "keystore.h"
 #include "tokens.h"
+#include "unlock.h"
 
 /*
  * Threads lock their whole stack into memory; OpenSSL's deepest path with RSA

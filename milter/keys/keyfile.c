@@ -15,7 +15,9 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../sandbox.h"
+#include "keyfile.h"
 
 /*
  * The key process reads as key_user; sampulctl reads the same files as root

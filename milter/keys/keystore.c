@@ -13,7 +13,15 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../incoming.h"
+#include "../log.h"
+#include "entry.h"
+#include "keydir.h"
+#include "keyfile.h"
 #include "keystore.h"
+#include "tokens.h"
 
 static int
 open_directory(const char *dir, const struct owners *owners,

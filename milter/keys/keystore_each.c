@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../incoming.h"
+#include "entry.h"
+#include "keydir.h"
 #include "keystore.h"
 
 struct visit {

@@ -11,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../incoming.h"
+#include "../log.h"
+#include "entry.h"
+#include "keydir.h"
+#include "keyfile.h"
 #include "keystore.h"
+#include "unlock.h"
 
 #define STAMP_GRAIN	1	/* second; file systems with owners have less */
 #define FAULT_SECONDS	60	/* until what was at fault is looked at again */

@@ -2,7 +2,12 @@
  * keystore_unlock.c - an owner's keys, opened with the owner's passphrase and
  * kept in the vault for a while.
  */
+#include "../../smime/smime.h"
+#include "../incoming.h"
+#include "entry.h"
+#include "keydir.h"
 #include "keystore.h"
+#include "unlock.h"
 
 /*
  * What may be opened: what signs now, and what is only too early; that one is

@@ -11,7 +11,8 @@
 
 #include <openssl/err.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "keystore.h"
 
 struct listing {
 	unsigned char	*der;

@@ -15,7 +15,10 @@
 #include <openssl/crypto.h>
 #include <openssl/x509v3.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "entry.h"
+#include "keyfile.h"
+#include "keystore.h"
 
 /*
  * However little changes on disk, an answer is worked out anew after this

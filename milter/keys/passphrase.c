@@ -8,7 +8,10 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "keyfile.h"
+#include "keystore.h"
 
 #define CREDENTIAL	"credential:"
 

@@ -15,7 +15,7 @@
 
 #include <openssl/rand.h>
 
-#include "keys.h"
+#include "keyd.h"
 
 #define SETS		1024
 #define WAYS		8

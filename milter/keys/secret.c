@@ -12,7 +12,10 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "keyd.h"
+#include "keystore.h"
 
 void
 secret_clear(struct secret *secret)

@@ -15,7 +15,10 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
 #include "tokens.h"
+#include "unlock.h"
 
 struct channel {
 	int		 fd;

@@ -17,7 +17,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../../smime/smime.h"
 #include "tokens.h"
+#include "unlock.h"
 
 #define TYPE_REQUEST	0x71
 #define TYPE_ANSWER	0x72

@@ -17,6 +17,9 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../sandbox.h"
 #include "tokens.h"
 
 static void

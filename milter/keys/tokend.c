@@ -22,7 +22,14 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../log.h"
+#include "../process.h"
+#include "../sandbox.h"
+#include "keyfile.h"
 #include "tokens.h"
+#include "unlock.h"
 
 #define TOKENS_MAX	64
 #define IDLE_MS		60000	/* then nobody stays logged in */

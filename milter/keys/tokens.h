@@ -11,7 +11,9 @@
 
 #include <sys/types.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "unlock.h"
 
 /* ------------------------------------------------------- token_wire.c --- */
 

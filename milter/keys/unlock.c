@@ -17,7 +17,9 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "keyfile.h"
+#include "unlock.h"
 
 #define TYPE_REQUEST	3
 #define TYPE_ANSWER	4

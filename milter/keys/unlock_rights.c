@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../sandbox.h"
+#include "unlock.h"
 #include "unlockd.h"
 
 #define AGENCIES_MAX	1024

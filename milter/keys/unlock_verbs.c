@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
+#include "../log.h"
+#include "entry.h"
+#include "keyd.h"
+#include "keystore.h"
+#include "unlock.h"
 #include "unlockd.h"
 
 static struct {

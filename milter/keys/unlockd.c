@@ -15,6 +15,14 @@
 
 #include <openssl/crypto.h>
 
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "../log.h"
+#include "../sandbox.h"
+#include "audit.h"
+#include "entry.h"
+#include "keyd.h"
+#include "unlock.h"
 #include "unlockd.h"
 
 #define BACKLOG		16

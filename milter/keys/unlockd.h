@@ -10,7 +10,11 @@
 
 #include <sys/socket.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "../conf.h"
+#include "entry.h"
+#include "keyd.h"
+#include "unlock.h"
 
 #define PEER_GROUPS_MAX	1024
 

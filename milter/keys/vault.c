@@ -16,7 +16,8 @@
 
 #include <openssl/err.h>
 
-#include "keys.h"
+#include "../../smime/smime.h"
+#include "unlock.h"
 
 #define BUCKETS		1024
 

@@ -15,8 +15,15 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "../../milter/keys/keys.h"
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/keys/audit.h"
+#include "../../milter/keys/keystore.h"
+#include "../../milter/log.h"
+#include "../../milter/process.h"
+#include "../../milter/sandbox.h"
 #include "../../milter/supervise.h"
+#include "../../smime/smime.h"
 
 static const struct conf *settings;
 static struct keystore *store;

@@ -29,6 +29,10 @@ only()
 	result $? "$name"
 }
 
+nothing "milter/ includes smime.h alone of the library" grep -rnP \
+    '#include "(\.\./)+smime/(?!smime\.h")' milter
+nothing "what smime.h includes needs no header of the library's own" grep -nP \
+    '#include "(?!smime_)' -r smime --include=smime*.h
 nothing "smime/ includes no milter, libconfig or syslog" grep -nE \
     '#include *[<"](libmilter|libconfig|syslog|\.\./milter|milter)' -r smime
 nothing "no PKCS7_ or SMIME_ function is called" grep -nE \
@@ -48,7 +52,7 @@ ${CC:-cc} $sanitize -o "$tmp/program" "$tmp/main.c" -Wl,--whole-archive \
 result $? "the library links with libcrypto alone"
 
 only "only conf*.c knows libconfig" '#include <libconfig.h>' \
-    milter/conf.h milter/confsource.c milter/confvalue.c milter/conf.c \
+    milter/confread.h milter/confsource.c milter/confvalue.c milter/conf.c \
     milter/confprint.c milter/conftable.c milter/conforigins.c \
     milter/confrules.c milter/confincoming.c
 only "only edit.c edits and replies" \

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/scan.h"
+#include "../../smime/smime.h"
 
 struct entity_text {
 	unsigned char	*buf;

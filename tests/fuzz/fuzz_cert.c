@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

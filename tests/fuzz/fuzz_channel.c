@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/channel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -7,7 +7,8 @@
 #include <openssl/cms.h>
 #include <openssl/err.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/cms.h"
+#include "../../smime/smime.h"
 
 #define NOW	1795345179	/* when the seeds were made */
 

@@ -13,6 +13,9 @@
 #include <openssl/cms.h>
 #include <openssl/err.h>
 
+#include "../../smime/smime.h"
+#include "../../smime/trust.h"
+#include "../../smime/verify.h"
 #include "judged.h"
 
 #define ENTITY	"Content-Type: text/plain\r\n\r\nIsi surat dinas.\r\n"

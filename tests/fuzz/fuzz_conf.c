@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 const char *__asan_default_options(void);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/octets.h"
 
 struct text {
 	unsigned char	*buf;

@@ -9,7 +9,9 @@
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/cms.h"
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

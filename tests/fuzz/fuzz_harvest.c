@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/encryption.h"
+#include "../../milter/log.h"
+#include "../../smime/smime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/entity.h"
+#include "../../smime/smime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

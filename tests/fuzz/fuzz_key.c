@@ -2,7 +2,7 @@
  * fuzz_key.c - key files of any form; a passphrase for every second one, for
  * that is slow work.
  */
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,7 +13,10 @@
 
 #include <openssl/crypto.h>
 
-#include "../../milter/keys/keys.h"
+#include "../../milter/conf.h"
+#include "../../milter/keys/keystore.h"
+#include "../../milter/log.h"
+#include "../../smime/smime.h"
 
 #define ADDRESS	"alice@smime.example"
 #define NOW	1790000000	/* within the validity of RFC 9216's */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/notice.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -12,7 +12,13 @@
 #include <openssl/ec.h>
 #include <openssl/x509v3.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/editplan.h"
+#include "../../milter/log.h"
+#include "../../milter/outgoing.h"
 #include "../../milter/session.h"
+#include "../../smime/smime.h"
 #include "../unit/fake_channel.h"
 #include "../unit/fake_milter.c"
 

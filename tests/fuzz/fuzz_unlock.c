@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../milter/keys/keys.h"
+#include "../../milter/keys/unlock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../smime/smime.h"
 #include "judged.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);

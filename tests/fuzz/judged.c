@@ -7,6 +7,7 @@
 
 #include <openssl/pem.h>
 
+#include "../../smime/smime.h"
 #include "judged.h"
 
 #define NOW	1795643700	/* when the seeds were made */

@@ -5,7 +5,7 @@
 #ifndef SAMPUL_FUZZ_JUDGED_H
 #define SAMPUL_FUZZ_JUDGED_H
 
-#include "../../smime/verify.h"
+#include "../../smime/smime.h"
 
 #define BUDI	"budi@dinkes.pekalongankab.go.id"
 #define MUST(x) do { if (!(x)) { \

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <openssl/pem.h>
 
+#include "../../smime/smime.h"
 #include "attack.h"
 #include "fields.h"
 #include "pki.h"

@@ -8,6 +8,7 @@
 #ifndef SAMPUL_TEST_ATTACK_H
 #define SAMPUL_TEST_ATTACK_H
 
+#include "../../smime/smime.h"
 #include "vmail.h"
 
 #define FROM	"From: Budi <" BUDI ">\r\nSubject: Surat\r\n"

@@ -15,6 +15,10 @@
 
 #include <cmocka.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/process.h"
+#include "../../milter/supervise.h"
+#include "../../smime/smime.h"
 #include "caged.h"
 #include "ends.h"
 #include "fixture.h"

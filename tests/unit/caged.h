@@ -8,7 +8,9 @@
 
 #include <sys/types.h>
 
-#include "../../milter/supervise.h"
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/process.h"
 #include "store.h"
 
 #define CAGED_CHANNELS	2

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/channel.h"
+#include "../../smime/smime.h"
 
 static struct {
 	struct signer	*signer;

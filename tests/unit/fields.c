@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../milter/incoming.h"
+#include "../../smime/smime.h"
 #include "fields.h"
 
 bool

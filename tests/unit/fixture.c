@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 
 struct conf *

@@ -4,7 +4,8 @@
 #ifndef SAMPUL_TEST_FIXTURE_H
 #define SAMPUL_TEST_FIXTURE_H
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
+#include "../../smime/smime.h"
 
 /* The settings that tests of policy and sessions begin with. */
 #define FIXTURE_TOP							\

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../../smime/smime.h"
 #include "from.h"
 
 static const char *

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/connection.h"
 #include "pair.h"
 
 int near, far;

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../smime/smime.h"
 #include "store.h"
 
 int

@@ -4,7 +4,7 @@
 #ifndef SAMPUL_TEST_STORE_H
 #define SAMPUL_TEST_STORE_H
 
-#include "../../milter/keys/keys.h"
+#include "../../milter/conf.h"
 #include "pki.h"
 
 /* pki_setup, then anchors/, intermediates/ and an empty keystore/. */

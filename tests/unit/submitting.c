@@ -21,7 +21,12 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/log.h"
+#include "../../milter/process.h"
+#include "../../milter/submit.h"
 #include "../../milter/supervise.h"
+#include "../../smime/smime.h"
 #include "ends.h"
 #include "fixture.h"
 #include "submitting.h"

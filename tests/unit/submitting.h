@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/submit.h"
+#include "../../smime/smime.h"
 
 #define CHANNELS	2
 #define DATA_MAX	((size_t)12 * 1024 * 1024)

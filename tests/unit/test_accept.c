@@ -20,7 +20,8 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/connection.h"
+#include "../../smime/smime.h"
 #include "watched.h"
 
 #define MAX		4

@@ -15,6 +15,9 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
+#include "../../smime/verify.h"
 #include "attack.h"
 #include "authority.h"
 #include "pki.h"

@@ -13,6 +13,8 @@
 
 #include <openssl/rsa.h>
 
+#include "../../smime/parse.h"
+#include "../../smime/smime.h"
 #include "attack.h"
 #include "authority.h"
 #include "fields.h"

@@ -18,7 +18,9 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
+#include "../../milter/keys/audit.h"
+#include "../../smime/smime.h"
 #include "seen_log.h"
 
 #define BUDI	"budi@dinkes.pekalongankab.go.id"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/editplan.h"
 
 #define ID	"mail.pekalongankab.go.id"
 

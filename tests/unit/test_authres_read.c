@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../../milter/incoming.h"
+#include "../../smime/smime.h"
 #include "fields.h"
 
 #define ID	"mx.pekalongankab.go.id"

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/octets.h"
 
 #define LONGEST	400
 

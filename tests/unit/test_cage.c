@@ -37,8 +37,15 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libmilter/mfapi.h>	/* before stdbool.h: its bool is int */
 
+#include "../../milter/channel.h"
+#include "../../milter/keys/keyd.h"
+#include "../../milter/process.h"
+#include "../../milter/sandbox.h"
 #include "../../milter/session.h"
+#include "../../milter/submit.h"
+#include "../../smime/smime.h"
 #include "caged.h"
 
 #define REQUESTS	20000	/* SAMPUL_REQUESTS=1000000 in make soak */

@@ -24,6 +24,11 @@
 
 #include <cmocka.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/keys/unlock.h"
+#include "../../milter/process.h"
+#include "../../smime/smime.h"
 #include "caged.h"
 #include "watched.h"
 

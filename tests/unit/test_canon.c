@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 #include "watched.h"
 
 #define A10	"aaaaaaaaaa"

@@ -17,7 +17,9 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/entity.h"
+#include "../../smime/octets.h"
+#include "../../smime/smime.h"
 #include "foreseen.h"
 
 /* ------------------------------------------------------------ replaced --- */

@@ -13,7 +13,7 @@
 #include <openssl/cms.h>
 #include <openssl/pem.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 #include "pki.h"
 
 static int

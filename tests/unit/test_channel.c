@@ -18,7 +18,8 @@
 
 #include <openssl/crypto.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/channel.h"
+#include "../../smime/smime.h"
 
 static const struct key_request question = {
 	.queue_id = "4Fq1xY2zK9z1", .digest = SMIME_SHA384,

@@ -15,7 +15,10 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/der.h"
+#include "../../smime/entity.h"
+#include "../../smime/octets.h"
+#include "../../smime/smime.h"
 #include "foreseen.h"
 #include "output.h"
 #include "pki.h"

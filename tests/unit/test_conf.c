@@ -19,6 +19,8 @@
 #include <cmocka.h>
 
 #include "../../milter/conf.h"
+#include "../../milter/confread.h"
+#include "../../smime/smime.h"
 
 #define DOMAINS	"domains = [ \".pekalongankab.go.id\" ];\n"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
 
 static char *domain_items[] = { (char *)(uintptr_t)"pekalongankab.go.id",
 	(char *)(uintptr_t)".pekalongankab.go.id",

@@ -10,7 +10,10 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/encryption.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 
 #define ALL	WITHOUT_REFUSE_ALL
 #define EACH	WITHOUT_REFUSE_EACH

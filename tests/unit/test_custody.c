@@ -22,7 +22,10 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 
-#include "../../milter/ctl/custody.h"
+#include "../../milter/conf.h"
+#include "../../milter/ctl/ctl.h"
+#include "../../milter/keys/keystore.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 #include "store.h"
 #include "watched.h"

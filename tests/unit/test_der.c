@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/der.h"
 
 static const struct {
 	const char	*what;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 #include "from.h"
 
 static void

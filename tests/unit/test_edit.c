@@ -11,7 +11,11 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/editplan.h"
+#include "../../milter/policy.h"
 #include "../../milter/session.h"
+#include "../../smime/smime.h"
 #include "fake_milter.h"
 #include "fixture.h"
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/octets.h"
 
 #define A10	"aaaaaaaaaa"
 #define A70	A10 A10 A10 A10 A10 A10 A10

@@ -15,7 +15,9 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/cms.h"
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
 #include "output.h"
 #include "pki.h"
 #include "signing.h"

@@ -11,7 +11,15 @@
 
 #include <cmocka.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/copying.h"
+#include "../../milter/encryption.h"
+#include "../../milter/incoming.h"
+#include "../../milter/outgoing.h"
 #include "../../milter/session.h"
+#include "../../milter/submit.h"
+#include "../../smime/smime.h"
 #include "fake_channel.h"
 #include "fake_milter.h"
 #include "fixture.h"

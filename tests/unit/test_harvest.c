@@ -14,7 +14,9 @@
 #include <cmocka.h>
 
 #include "../../milter/conf.h"
+#include "../../milter/confread.h"
 #include "../../milter/encryption.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 #include "seen_log.h"
 #include "store.h"

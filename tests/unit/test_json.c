@@ -13,6 +13,7 @@
 #include <openssl/crypto.h>
 
 #include "../../milter/ctl/ctl.h"
+#include "../../smime/smime.h"
 
 static void
 test_strings(void **state)

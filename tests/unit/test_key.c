@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <openssl/pem.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 #include "pki.h"
 
 #define PASS	"rahasia dinas"

@@ -19,7 +19,12 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/process.h"
+#include "../../milter/sandbox.h"
 #include "../../milter/supervise.h"
+#include "../../smime/smime.h"
 #include "ends.h"
 #include "fixture.h"
 #include "seen_log.h"

@@ -18,6 +18,11 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/keys/entry.h"
+#include "../../milter/keys/keyfile.h"
+#include "../../milter/keys/keystore.h"
+#include "../../smime/smime.h"
 #include "seen_log.h"
 #include "skipping.h"
 #include "store.h"

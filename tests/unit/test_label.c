@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 
 static const char conf_text_all[] = FIXTURE_TOP FIXTURE_LOGIN

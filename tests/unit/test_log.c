@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/log.h"
 
 static int saved_stderr, file = -1;
 static char got[16384];

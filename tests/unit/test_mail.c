@@ -21,8 +21,12 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libmilter/mfapi.h>	/* before stdbool.h: its bool is int */
 
+#include "../../milter/conf.h"
+#include "../../milter/process.h"
 #include "../../milter/session.h"
+#include "../../smime/smime.h"
 
 static char dir[] = "/tmp/test_mail.XXXXXX";
 static struct sockaddr_un place = { .sun_family = AF_UNIX };

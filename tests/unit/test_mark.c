@@ -12,7 +12,12 @@
 
 #include <cmocka.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/outgoing.h"
 #include "../../milter/session.h"
+#include "../../milter/submit.h"
+#include "../../smime/smime.h"
 #include "fake_channel.h"
 #include "fake_milter.h"
 #include "fixture.h"

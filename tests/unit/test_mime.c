@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/parse.h"
+#include "../../smime/smime.h"
 
 /* Parsers get a copy of the exact size, so that ASan sees over-reads. */
 static char *

@@ -14,7 +14,10 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/notice.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 #include "output.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/octets.h"
 
 /* Octets that matter, often; the same in every run. */
 static void

@@ -24,7 +24,17 @@
 
 #define FIXTURE_VERIFY	""
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/copying.h"
+#include "../../milter/editplan.h"
+#include "../../milter/encryption.h"
+#include "../../milter/incoming.h"
+#include "../../milter/keys/keystore.h"
+#include "../../milter/outgoing.h"
 #include "../../milter/session.h"
+#include "../../milter/submit.h"
+#include "../../smime/smime.h"
 #include "fake_channel.h"
 #include "fake_milter.h"
 #include "fixture.h"

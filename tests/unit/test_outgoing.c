@@ -12,7 +12,11 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/outgoing.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 #include "pki.h"
 

@@ -12,6 +12,9 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 
 #define BUDI	"budi@dinkes.pekalongankab.go.id"

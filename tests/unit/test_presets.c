@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 
 #define KNOWN(calendar)	1000, calendar

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/entity.h"
+#include "../../smime/smime.h"
 
 static const struct {
 	const char	*name;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../milter/keys/keys.h"
+#include "../../milter/keys/keyd.h"
 
 static unsigned
 take_many(struct rate *rate, const char *address, unsigned per_minute,

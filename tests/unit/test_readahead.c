@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/connection.h"
 #include "pair.h"
 
 #include <setjmp.h>

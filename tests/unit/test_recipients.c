@@ -15,8 +15,12 @@
 #include <cmocka.h>
 
 #include "../../milter/conf.h"
+#include "../../milter/confread.h"
 #include "../../milter/encryption.h"
 #include "../../milter/incoming.h"
+#include "../../milter/keys/keystore.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 #include "fixture.h"
 #include "seen_log.h"
 #include "store.h"

@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
+#include "../../milter/outgoing.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 
 static char rule_name[] = "to the court";
 static char origin_name[] = "mailboxes";

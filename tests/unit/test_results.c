@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "../../milter/editplan.h"
 #include "../../milter/incoming.h"
+#include "../../smime/smime.h"
 #include "fields.h"
 #include "pki.h"
 

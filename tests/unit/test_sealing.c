@@ -10,7 +10,14 @@
 
 #include <cmocka.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/editplan.h"
+#include "../../milter/encryption.h"
+#include "../../milter/incoming.h"
+#include "../../milter/outgoing.h"
 #include "../../milter/session.h"
+#include "../../smime/smime.h"
 #include "fake_channel.h"
 #include "fake_milter.h"
 #include "fixture.h"

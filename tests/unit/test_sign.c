@@ -15,7 +15,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
 #include "pki.h"
 #include "watched.h"
 

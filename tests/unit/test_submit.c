@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "../../milter/submit.h"
+#include "../../smime/smime.h"
 #include "submitting.h"
 #include "watched.h"
 

@@ -18,7 +18,9 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/submit.h"
+#include "../../smime/smime.h"
 
 enum library { THERE, MISSING, LONG, DEADLY, SILENT, ENDLESS };
 

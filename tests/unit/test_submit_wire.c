@@ -18,7 +18,9 @@
 
 #include <cmocka.h>
 
+#include "../../milter/channel.h"
 #include "../../milter/submit.h"
+#include "../../smime/smime.h"
 
 #define BUDI	"budi@dinkes.pekalongankab.go.id"
 #define SITI	"siti@dinkes.pekalongankab.go.id"

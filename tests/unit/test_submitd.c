@@ -17,7 +17,10 @@
 
 #include <cmocka.h>
 
+#include "../../milter/conf.h"
+#include "../../milter/submit.h"
 #include "../../milter/supervise.h"
+#include "../../smime/smime.h"
 #include "submitting.h"
 
 /* --------------------------------------------------------- many at once --- */

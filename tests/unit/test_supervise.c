@@ -27,7 +27,12 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 
+#include "../../milter/channel.h"
+#include "../../milter/conf.h"
+#include "../../milter/log.h"
+#include "../../milter/process.h"
 #include "../../milter/supervise.h"
+#include "../../smime/smime.h"
 
 enum behaviour { GOOD, FAIL_START, REFUSE, HANG, DEAF, QUIT };
 

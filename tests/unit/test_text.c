@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-#include "../../milter/milter.h"
+#include "../../milter/conf.h"
+#include "../../milter/policy.h"
+#include "../../smime/smime.h"
 
 static char help[] = "helpdesk@pekalongankab.go.id";
 

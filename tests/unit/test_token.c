@@ -18,7 +18,10 @@
 #include <cmocka.h>
 #include <openssl/rsa.h>
 
+#include "../../milter/conf.h"
 #include "../../milter/keys/tokens.h"
+#include "../../milter/sandbox.h"
+#include "../../smime/smime.h"
 #include "pki.h"
 
 #define URI	"pkcs11:token=dinas;object=budi"

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <openssl/x509v3.h>
 
-#include "../../smime/internal.h"
+#include "../../smime/smime.h"
 #include "pki.h"
 
 static int

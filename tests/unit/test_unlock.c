@@ -14,6 +14,11 @@
 
 #include <cmocka.h>
 
+#include "../../milter/keys/entry.h"
+#include "../../milter/keys/keyfile.h"
+#include "../../milter/keys/keystore.h"
+#include "../../milter/keys/unlock.h"
+#include "../../smime/smime.h"
 #include "store.h"
 
 #define PASSPHRASE	"frasa sandi Budi"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../../smime/smime.h"
 #include "pki.h"
 #include "vmail.h"
 

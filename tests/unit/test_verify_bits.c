@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
+#include "../../smime/verify.h"
 #include "pki.h"
 #include "vmail.h"
 #include "watched.h"

@@ -14,6 +14,7 @@
 #include <openssl/cms.h>
 #include <openssl/err.h>
 
+#include "../../smime/smime.h"
 #include "pki.h"
 #include "vmail.h"
 

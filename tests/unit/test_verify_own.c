@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../../smime/smime.h"
 #include "pki.h"
 #include "vmail.h"
 

@@ -13,6 +13,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
 #include "pki.h"
 #include "vmail.h"
 

@@ -5,7 +5,8 @@
 #ifndef SAMPUL_TEST_VMAIL_H
 #define SAMPUL_TEST_VMAIL_H
 
-#include "../../smime/verify.h"
+#include "../../smime/der.h"
+#include "../../smime/smime.h"
 
 /* Text that grows. Zero it first; free with buf_free. */
 struct buf {
