@@ -134,10 +134,14 @@ set_rules(X509_STORE_CTX *ctx, const struct trust *trust, time_t now,
 	    X509_V_FLAG_USE_DELTAS);
 	if (!policies)
 		return true;
-	/* RFC 5280 6.1: also where none is asked for, a CA may demand one. */
+	/*
+	 * RFC 5280 6.1.1 (c): also where none is asked for, a CA may demand
+	 * one, and then any will do. OpenSSL takes an empty set for no policy.
+	 */
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK);
 	if (trust->policies == NULL)
-		return true;
+		return X509_VERIFY_PARAM_add0_policy(param,
+		    OBJ_nid2obj(NID_any_policy)) == 1;
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_EXPLICIT_POLICY);
 	return X509_VERIFY_PARAM_set1_policies(param, trust->policies) == 1;
 }

@@ -510,6 +510,67 @@ test_paths(void **state)
 	person_free(&root);
 }
 
+#define ONE_POLICY	"DER:30:0B:30:09:06:07:67:81:0C:01:05:03:01"
+
+/*
+ * RFC 5280 6.1.1 (c), 6.1.5: an authority that demands a policy of what it
+ * issues has any of them, unless some are configured.
+ */
+static void
+test_demanded_policy(void **state)
+{
+	static const struct {
+		const char	*what;
+		const char	*demand;
+		const char	*policies;	/* of the mailbox */
+		const char	*asked;
+		const char	*want;
+	} rows[] = {
+		{ "none", NULL, NULL, NULL, "pass good" },
+		{ "demanded, and there", "requireExplicitPolicy:0",
+		    ONE_POLICY, NULL, "pass good" },
+		{ "demanded, any", "requireExplicitPolicy:0", ANY_POLICY, NULL,
+		    "pass good" },
+		{ "CRT-01 demanded, none", "requireExplicitPolicy:0", NULL,
+		    NULL, "policy certificate-policy" },
+		{ "demanded, asked for, and there", "requireExplicitPolicy:0",
+		    ONE_POLICY, "2.23.140.1.5.3.1", "pass good" },
+		{ "asked for another", "requireExplicitPolicy:0", ONE_POLICY,
+		    "2.23.140.1.5.3.2", "policy certificate-policy" },
+		{ "asked for alone, another", NULL, ONE_POLICY,
+		    "2.23.140.1.5.3.2", "policy certificate-policy" },
+	};
+	struct person root = { NULL, EVP_EC_gen("P-256") };
+	struct issue of_root = { .name = "Root", .key = root.key,
+	    .extensions = { { "basicConstraints", "critical,CA:TRUE" },
+	    ISSUE_CA } };
+	struct smime_error err = { "" };
+	struct trust *trust;
+	size_t i;
+
+	(void)state;
+	root.cert = issue(&of_root);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct below first = authority("First", &root,
+		    "critical,CA:TRUE", rows[i].demand != NULL ?
+		    "policyConstraints" : NULL, rows[i].demand, NULL);
+		struct issue with = { .name = "budi", .mail = BUDI,
+		    .issuer = first.self.cert, .issuer_key = first.self.key,
+		    .extensions = { ISSUE_MAILBOX, { rows[i].policies != NULL ?
+		    "certificatePolicies" : NULL, rows[i].policies } } };
+
+		trust = trust_in(&root, &first, NULL);
+		assert_int_equal(trust_set_policies(trust, &rows[i].asked,
+		    rows[i].asked != NULL ? 1 : 0, &err), 0);
+		attack.settings.trust = trust;
+		try(rows[i].what, &with, FROM, rows[i].want, NULL);
+		trust_free(trust);
+		below_free(&first);
+	}
+	attack.settings.trust = attack.trust;
+	person_free(&root);
+}
+
 /* CRT-13: an authority that anybody can compute the key of vouches for none. */
 static void
 test_weak_authority(void **state)
@@ -613,6 +674,7 @@ main(void)
 		cmocka_unit_test(test_a_labels),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_demanded_policy),
 		cmocka_unit_test(test_weak_authority),
 		cmocka_unit_test(test_brought_along),
 		cmocka_unit_test(test_twins),
