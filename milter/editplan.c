@@ -11,6 +11,7 @@
  * index down means the same to both (MTA-08). A change of an index that is not
  * there would append a field (MTA-09), so indexes come from counting alone.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -69,10 +70,49 @@ is_forged(const struct conf *conf, const struct header_field *field)
 	    conf->authserv_id);
 }
 
+/* What stands behind a bare CR, read as a field: whether it would have to go. */
+static bool
+is_hidden(const struct conf *conf, const char *p, const char *end)
+{
+	struct header_field field = { .name = (char *)(uintptr_t)p };
+
+	while (p < end && *p > 0x20 && *p != 0x7f && *p != ':')
+		p++;
+	field.name_len = (size_t)(p - field.name);
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	if (p == end || *p != ':')
+		return false;
+	field.value = (char *)(uintptr_t)(p + 1);
+	field.value_len = (size_t)(end - p - 1);
+	return header_is(&field, VERIFIED_SENDER_HEADER) ||
+	    (header_is(&field, RESULTS_HEADER) && is_forged(conf, &field));
+}
+
+/*
+ * A bare CR ends the line for some mail programs, Thunderbird among them, and
+ * the MTA can delete no part of a field (RFC 5321 2.3.8 has no such CR).
+ */
+static bool
+hides_forged(const struct conf *conf, const struct header_field *field)
+{
+	const char *p = field->value, *end = p + field->value_len;
+
+	while ((p = memchr(p, '\r', (size_t)(end - p))) != NULL)
+		if (is_hidden(conf, ++p, end))
+			return true;
+	return false;
+}
+
 int
 removals_field(struct removals *removals, const struct conf *conf,
     const struct header_field *field, struct smime_error *err)
 {
+	if (hides_forged(conf, field)) {
+		removals->forged++;
+		return smime_error_setx(err,
+		    "a bare CR hides a forged result in a header field");
+	}
 	if (header_is(field, VERIFIED_SENDER_HEADER))
 		return remember(removals, VERIFIED_SENDER_HEADER,
 		    ++removals->seen[0], false, err);

@@ -48,8 +48,8 @@ struct removals {
 };
 #define REMOVALS_MAX	16384
 
-/* Looks at the next field of the message; -1 over the ceiling or without
- * memory. */
+/* Looks at the next field of the message; -1 over the ceiling, without memory,
+ * or when the field hides a forged one behind a bare CR. */
 int	 removals_field(struct removals *removals, const struct conf *conf,
 	    const struct header_field *field, struct smime_error *err);
 /* For a message that is otherwise left as it is: only the fields of one name

@@ -460,7 +460,7 @@ send_envelope(SMFICTX *ctx, const char *address,
 /*
  * Takes the next field off the text: the end of it, or NULL at the empty line.
  * The value given to the filter has LF for CRLF, and without LEADSPC lacks one
- * space.
+ * space. A CR that is alone stays, as with Postfix.
  */
 static const char *
 send_field(SMFICTX *ctx, const char *p, const char *end)
@@ -476,7 +476,7 @@ send_field(SMFICTX *ctx, const char *p, const char *end)
 	name = copy(p, (size_t)(colon - p));
 	out = value = grow(NULL, (size_t)(end - colon) + 1);
 	for (q = colon + 1; q < end; q++) {
-		if (*q == '\r')
+		if (*q == '\r' && q + 1 < end && q[1] == '\n')
 			continue;
 		fold = *q == '\n' && q + 1 < end &&
 		    (q[1] == ' ' || q[1] == '\t');

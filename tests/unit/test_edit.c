@@ -264,6 +264,55 @@ test_removals_ceiling(void **state)
 	conf_unref(conf);
 }
 
+/* HDR-12, ATK-34: a forged field behind what is a line's end to some. */
+static void
+test_hidden(void **state)
+{
+	static const struct {
+		const char	*value;
+		int		 want;
+	} rows[] = {
+		{ " x", 0 },
+		{ " x\ry", 0 },
+		{ " x\r", 0 },
+		{ " x\rX-Verified-Sender: verified", -1 },
+		{ " x\r\rX-VERIFIED-sender \t: verified", -1 },
+		{ "\rX-A: b\rX-Verified-Sender:", -1 },
+		{ " x\rX-Verified-Sender", 0 },
+		{ " x\r X-Verified-Sender: verified", 0 },
+		{ " x\n X-Verified-Sender: verified", 0 },
+		{ " X-Verified-Sender: verified", 0 },
+		{ " x\rAuthentication-Results: mx.pekalongankab.go.id; "
+		    "smime=pass", -1 },
+		{ " x\rAuthentication-Results: mx.pekalongankab.go.id;\r "
+		    "smime=pass", -1 },
+		{ " x\rAuthentication-Results: mx.pekalongankab.go.id; "
+		    "dkim=pass", 0 },
+		{ " x\rAuthentication-Results: lain.example; smime=pass", 0 },
+	};
+	struct conf *conf = fixture_conf(FIXTURE_TOP FIXTURE_LOGIN);
+	struct smime_error err = { "" };
+	struct removals removals = { .items = NULL };
+	struct header_field field = { .name = (char *)(uintptr_t)"X-A",
+	    .name_len = 3 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		field.value_len = strlen(rows[i].value);
+		field.value = malloc(field.value_len);
+		assert_non_null(field.value);
+		memcpy(field.value, rows[i].value, field.value_len);
+		if (removals_field(&removals, conf, &field, &err) !=
+		    rows[i].want)
+			fail_msg("row %zu: not %d", i, rows[i].want);
+		free(field.value);
+	}
+	assert_int_equal(removals.count, 0);
+	removals_clear(&removals);
+	conf_unref(conf);
+}
+
 /* ----------------------------------------------------------- both MTAs --- */
 
 static const char *const names[] = { "From", "Content-Type", "content-type",
@@ -471,6 +520,7 @@ main(void)
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_hide),
 		cmocka_unit_test(test_removals_ceiling),
+		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_random_headers),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_reply),

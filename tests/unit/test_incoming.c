@@ -329,6 +329,33 @@ test_tampered(void **state)
 	"x-VERIFIED-sender:\r\n verified\r\n"				\
 	"authentication-results: \"" ID "\" (c) 1;\r\n smime=pass\r\n"
 
+/* HDR-12, ATK-34: nobody takes out a part of a field; better later than false. */
+static void
+test_hidden(void **state)
+{
+	static const char *const ways[] = { "", "mode = \"observe\";\n",
+		"milter = { max_header = 16384; };\n" };
+	static char text[32768];
+	char filler[20000];
+	SMFICTX *ctx;
+	size_t i;
+
+	(void)state;
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = '\0';
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		snprintf(text, sizeof(text), "X-Large: %s\r\nX-A: x\r"
+		    "X-Verified-Sender: verified\r\n" PLAIN,
+		    i == 2 ? filler : "");
+		use_conf("crl", "", ways[i]);
+		ctx = session("192.0.2.7", NULL);
+		if (submit(ctx, text, 0) != SMFIS_TEMPFAIL)
+			fail_msg("\"%s\": %s", ways[i], seen_log());
+		expect_seen("a bare CR hides a forged result");
+		fake_free(ctx);
+	}
+}
+
 /* HDR-09, HDR-12: fifty of each, and results of others stay. */
 static void
 test_forged(void **state)
@@ -774,6 +801,7 @@ main(void)
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_tampered),
 		cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_edit_fails),
 		cmocka_unit_test(test_policy),
