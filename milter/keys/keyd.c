@@ -318,8 +318,8 @@ static int
 prepare(struct conf *conf, const struct channels *tokens,
     struct smime_error *err)
 {
-	struct smime_error why = { "" }, denied = { "" };
-	bool has_trail;
+	struct smime_error why = { "" }, denied = { "" }, closed = { "" };
+	bool has_trail, has_secret;
 
 	process.rate = rate_new();
 	process.vault = vault_new();
@@ -328,15 +328,18 @@ prepare(struct conf *conf, const struct channels *tokens,
 	if (process.rate == NULL || process.vault == NULL ||
 	    (tokens->count > 0 && process.tokens == NULL))
 		return smime_error_setx(err, "out of memory");
-	if (sandbox_harden(err) != 0 || secret_read(conf, &process.secret,
-	    err) != 0 || unlockd_open(conf, err) != 0)
+	if (sandbox_harden(err) != 0 || unlockd_open(conf, err) != 0)
 		return -1;
-	/* root without capabilities may not write where key_user may */
+	/* root without capabilities may not read and write where key_user may */
+	has_secret = secret_read(conf, &process.secret, &closed) == 0;
 	has_trail = audit_open(conf, &denied) == 0;
 	if (sandbox_lock_memory(&why) != 0)
 		log_info("keys are not locked in memory: %s", why.text);
-	if (sandbox_drop(conf->key_user, err) != 0 ||
-	    (!has_trail && audit_open(conf, err) != 0))
+	if (sandbox_drop(conf->key_user, err) != 0)
+		return -1;
+	if (!has_secret && secret_read(conf, &process.secret, &why) != 0)
+		return smime_error_setx(err, "%s", closed.text);
+	if (!has_trail && audit_open(conf, err) != 0)
 		return -1;
 	process.served = served_new(conf, &process.secret, err);
 	if (process.served == NULL)

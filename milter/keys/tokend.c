@@ -364,16 +364,22 @@ stop(void)
 static int
 prepare(struct conf *conf, struct smime_error *err)
 {
-	struct smime_error why = { "" };
+	struct smime_error why = { "" }, closed = { "" };
+	bool has_pin;
 
 	process.conf = conf;
-	if (sandbox_harden(err) != 0 || read_pin(conf, &process.pin,
-	    &process.pin_len, err) != 0)
+	if (sandbox_harden(err) != 0)
 		return -1;
+	/* root without capabilities may not read what is token_user's */
+	has_pin = read_pin(conf, &process.pin, &process.pin_len,
+	    &closed) == 0;
 	if (sandbox_lock_memory(&why) != 0)
 		log_info("PINs are not locked in memory: %s", why.text);
 	if (sandbox_drop(conf->token_user, err) != 0)
 		return -1;
+	if (!has_pin && read_pin(conf, &process.pin, &process.pin_len,
+	    &why) != 0)
+		return smime_error_setx(err, "%s", closed.text);
 	return sandbox_enter(SANDBOX_TOKENS, conf, err);
 }
 
