@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -148,6 +150,30 @@ set_group(const char *path, gid_t gid, struct smime_error *err)
 }
 
 /*
+ * libmilter does not say why it could not listen. Root whom a unit leaves no
+ * power over the files of others is hardest to see through.
+ */
+static int
+check_place(const char *path, struct smime_error *err)
+{
+	char dir[PATH_MAX];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	if ((slash = strrchr(dir, '/')) == NULL)
+		return 0;
+	slash[slash == dir ? 1 : 0] = '\0';
+	if (access(dir, W_OK | X_OK) == 0)
+		return 0;
+	if (errno == EACCES && geteuid() == 0)
+		return smime_error_setx(err, "root has no power over others' "
+		    "files here, and the directory of milter.socket is not "
+		    "its own: chown root %s", dir);
+	return smime_error_set(err, "the directory of milter.socket, %s",
+	    dir);
+}
+
+/*
  * libmilter drops a connection for a command over 65535 octets, and a header
  * field is one command: such a message would be tried again and again. Postfix
  * 3.7 cuts a field at 60000 octets when there are filters, others may not. What
@@ -161,8 +187,8 @@ open_socket(const struct conf *conf, struct smime_error *err)
 	const char *path = unix_path(conf->socket);
 	gid_t gid = (gid_t)-1;
 
-	if (path != NULL && (remove_stale(path, err) == -1 ||
-	    socket_gid(conf, &gid, err) == -1))
+	if (path != NULL && (check_place(path, err) == -1 ||
+	    remove_stale(path, err) == -1 || socket_gid(conf, &gid, err) == -1))
 		return -1;
 	if (smfi_setconn(conf->socket) != MI_SUCCESS ||
 	    smfi_register(callbacks) != MI_SUCCESS ||

@@ -29,7 +29,7 @@ struct step {
 	const char	*owner;		/* "" root, or ourselves */
 	bool		 made;
 };
-#define STEPS_MAX	8
+#define STEPS_MAX	10
 
 /* The user's numbers; ourselves where we could not give anything away. */
 static int
@@ -151,6 +151,33 @@ is_credential(const char *path)
 	    strncmp(path, CREDENTIAL, strlen(CREDENTIAL)) == 0;
 }
 
+static bool
+is_named(const char *path)
+{
+	return path != NULL && path[0] != '\0';
+}
+
+/*
+ * Folders that the first mail does not need are made too: Landlock keeps out of
+ * reach what is not there when the daemon starts, until it starts again.
+ */
+static size_t
+plan_later(const struct conf *conf, struct step *steps)
+{
+	size_t n = 0;
+
+	if (conf->verify && is_named(conf->crl_dir))
+		steps[n++] = (struct step){ "CRLs", conf->crl_dir, 0755, "",
+		    false };
+	if (is_named(conf->partners_dir))
+		steps[n++] = (struct step){ "partners", conf->partners_dir,
+		    0755, "", false };
+	if (is_named(conf->harvest_dir))
+		steps[n++] = (struct step){ "harvested", conf->harvest_dir,
+		    0755, conf->user, false };
+	return n;
+}
+
 /* The passphrase last: it is made only where the rest could be. */
 static size_t
 plan_steps(const struct conf *conf, struct step *steps, char *log_dir,
@@ -162,22 +189,20 @@ plan_steps(const struct conf *conf, struct step *steps, char *log_dir,
 	    conf->key_user, false };
 	steps[n++] = (struct step){ "anchors", conf->anchors_dir, 0755, "",
 	    false };
-	if (conf->verify_anchors_dir != NULL &&
-	    conf->verify_anchors_dir[0] != '\0')
+	if (is_named(conf->verify_anchors_dir))
 		steps[n++] = (struct step){ "others' anchors",
 		    conf->verify_anchors_dir, 0755, "", false };
-	if (conf->intermediates_dir != NULL &&
-	    conf->intermediates_dir[0] != '\0')
+	if (is_named(conf->intermediates_dir))
 		steps[n++] = (struct step){ "intermediates",
 		    conf->intermediates_dir, 0755, "", false };
 	steps[n++] = (struct step){ "spool", conf->spool_dir, 0700,
 	    conf->user, false };
-	if (conf->audit_file != NULL && conf->audit_file[0] != '\0')
+	if (is_named(conf->audit_file))
 		steps[n++] = (struct step){ "audit", ctl_parent(
 		    conf->audit_file, log_dir, log_dir_size), 0750,
 		    conf->key_user, false };
-	if (conf->passphrase_file != NULL &&
-	    conf->passphrase_file[0] != '\0' &&
+	n += plan_later(conf, &steps[n]);
+	if (is_named(conf->passphrase_file) &&
 	    !is_credential(conf->passphrase_file))
 		steps[n++] = (struct step){ "passphrase",
 		    conf->passphrase_file, 0600, "", false };
@@ -191,9 +216,8 @@ print_next(const struct conf *conf)
 	    "  1. \"sampulctl trust add\" puts the root certificates of your "
 	    "mailbox\n     certificates into %s\n     and, with "
 	    "--intermediate, what they issued into\n     %s.\n",
-	    conf->anchors_dir, conf->intermediates_dir != NULL &&
-	    conf->intermediates_dir[0] != '\0' ? conf->intermediates_dir :
-	    conf->anchors_dir);
+	    conf->anchors_dir, is_named(conf->intermediates_dir) ?
+	    conf->intermediates_dir : conf->anchors_dir);
 	printf("  2. sampulctl import --p12 file address    for each "
 	    "mailbox.\n"
 	    "  3. sampulctl check\n");
@@ -203,7 +227,7 @@ print_next(const struct conf *conf)
 		    ">/etc/sampul/%s)\nand name it in the unit with "
 		    "LoadCredential=.\n",
 		    conf->passphrase_file + strlen(CREDENTIAL));
-	if (conf->passphrase_file != NULL && conf->passphrase_file[0] != '\0')
+	if (is_named(conf->passphrase_file))
 		printf("Keep a copy of the passphrase (%s) apart from copies\n"
 		    "of the keystore: one is worth nothing without the "
 		    "other.\n", conf->passphrase_file);
@@ -252,8 +276,7 @@ cmd_init(struct ctl *ctl, int argc, char **argv)
 	conf = ctl_conf(ctl);
 	if (conf == NULL)
 		return EX_CONFIG;
-	if ((conf->passphrase_file == NULL ||
-	    conf->passphrase_file[0] == '\0') &&
+	if (!is_named(conf->passphrase_file) &&
 	    !conf->insecure_unencrypted_keys)
 		return ctl_error(EX_CONFIG, "%s: set "
 		    "keystore.passphrase_file: private keys are kept "

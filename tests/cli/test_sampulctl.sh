@@ -18,6 +18,8 @@ keystore = { dir = "$tmp/site/keystore"; anchors_dir = "$tmp/site/anchors";
   passphrase_file = "$tmp/site/passphrase"; $* };
 audit = { file = "$tmp/site/log/audit.log"; };
 verify = { crl_dir = "$tmp/crl"; };
+encryption = { partners_dir = "$tmp/site/partners";
+  harvest_dir = "$tmp/site/harvested"; };
 END
 }
 
@@ -95,15 +97,16 @@ passphrase=$(cat "$tmp/site/passphrase")
 result $? "the passphrase has 32 octets"
 [ "$(stat -c %a "$tmp/site/passphrase")" = 600 ]
 result $? "the passphrase is private"
-[ "$(stat -c %a "$tmp/site/keystore" "$tmp/site/spool" "$tmp/site/log" |
-    tr '\n' ' ')" = "700 700 750 " ]
+[ "$(stat -c %a "$tmp/site/keystore" "$tmp/site/spool" "$tmp/site/log" \
+    "$tmp/site/partners" "$tmp/site/harvested" | tr '\n' ' ')" = \
+    "700 700 750 755 755 " ]
 result $? "modes of the directories"
 expect 0 "init again" run init
 says "leaves alone what is there" '^passphrase +left alone'
 [ "$(cat "$tmp/site/passphrase")" = "$passphrase" ]
 result $? "the passphrase is the same"
 expect 0 "init --json" run init --json
-json "init --json" 'len(d["steps"]) == 6 and not d["steps"][0]["made"]'
+json "init --json" 'len(d["steps"]) == 9 and not d["steps"][0]["made"]'
 rm -rf "$tmp/site"
 sed '/passphrase_file/s/"[^"]*passphrase"/""/' "$tmp/sampul.conf" \
     >"$tmp/bare.conf"
@@ -468,9 +471,10 @@ if [ "$(id -u)" -eq 0 ]; then
 	expect 0 "import for two users" run import $budi \
 	    --cert "$tmp/p256/cert.pem" --key "$tmp/p256/key.pem"
 	[ "$(stat -c %U "$tmp/site/keystore" "$tmp/site/spool" \
-	    "$tmp/site/log" "$tmp/site/passphrase" \
+	    "$tmp/site/log" "$tmp/site/partners" "$tmp/site/harvested" \
+	    "$tmp/site/passphrase" \
 	    "$tmp/site/keystore/$budi"/*/key.pem |
-	    tr '\n' ' ')" = "bin daemon bin root bin " ]
+	    tr '\n' ' ')" = "bin daemon bin root daemon root bin " ]
 	result $? "owners"
 	expect 0 "check for two users" run check
 	sed -i 's/user = "daemon"; key_user = "bin"/user = ""; key_user = ""/' \

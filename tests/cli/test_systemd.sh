@@ -69,6 +69,94 @@ elif ! without systemd-tmpfiles "$name"; then
 	result $? "$name"
 fi
 
+# What the unit leaves to root: two capabilities. Files of others are then
+# closed to it, so that what INSTALL has made must be enough.
+as_the_unit()
+{
+	setpriv --bounding-set=-all,+setuid,+setgid --inh-caps=-all \
+	    --groups="$(id -g bin),$(id -g daemon)" --no-new-privs "$@"
+}
+
+# start: until it serves, or has ended; what it said is in $tmp/err
+start()
+{
+	as_the_unit "$build/sampul-milter" -F -c "$tmp/sampul.conf" \
+	    >"$tmp/out" 2>"$tmp/err" </dev/null &
+	server=$!
+	tries=0
+	until grep -q 'serving milter.socket' "$tmp/err"; do
+		kill -0 "$server" 2>/dev/null || { server=; return 1; }
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || return 1
+		sleep 0.1
+	done
+}
+
+stop()
+{
+	[ -z "$server" ] || { kill "$server"; wait "$server" 2>/dev/null; }
+	server=
+}
+
+place()
+{
+	rm -rf "$tmp/chroot"
+	sh -c "$(sed -n 's,^ *\(install -d .*\) /var/spool/postfix/sampul$,\1,p' \
+	    INSTALL | sed 's/-g sampul/-g daemon/') '$tmp/chroot'"
+}
+
+if [ "$(id -u)" -ne 0 ]; then
+	n=$((n + 1))
+	echo "ok $n - with the unit's capabilities # SKIP not root"
+elif ! without setpriv "with the unit's capabilities"; then
+	chmod 755 "$tmp"
+	$pki "$tmp/pki" || exit 70
+	cat >"$tmp/sampul.conf" <<-END
+	domains = [ ".pekalongankab.go.id" ];
+	user = "daemon"; key_user = "bin"; socket_group = "daemon";
+	milter = { socket = "unix:$tmp/chroot/milter.sock"; };
+	spool = { dir = "$tmp/spool"; };
+	keystore = { dir = "$tmp/keystore"; anchors_dir = "$tmp/anchors";
+	  intermediates_dir = "$tmp/intermediates";
+	  passphrase_file = "$tmp/passphrase"; };
+	audit = { file = "$tmp/log/audit.log"; };
+	verify = { crl_dir = "$tmp/lib/crl"; };
+	encryption = { partners_dir = "$tmp/partners"; };
+	END
+	"$ctl" -c "$tmp/sampul.conf" init >"$tmp/out" 2>&1
+	cp "$tmp/pki/root.pem" "$tmp/anchors/"
+
+	place
+	start
+	result $? "the socket of a chrooted smtpd, as INSTALL makes its place"
+	! grep 'cannot be reached' "$tmp/err" >"$tmp/out"
+	result $? "no directory is out of reach after \"sampulctl init\""
+	stop
+	chown daemon "$tmp/chroot"
+	! start
+	result $? "a place that is not root's is refused"
+	grep -q "not its own: chown root $tmp/chroot\$" "$tmp/err"
+	result $? "with the remedy"
+	stop
+	place
+	chown bin "$tmp/passphrase"
+	start
+	result $? "a passphrase file of key_user's is read"
+	stop
+	chown sys "$tmp/passphrase"
+	! start
+	result $? "that of somebody else is not"
+	grep -q "passphrase: Permission denied" "$tmp/err"
+	result $? "with the reason"
+	stop
+fi
+
+name="Debian's Postfix is named, which waits for Sampul"
+grep '^Before=' $units/sampul.service $units/sampul-single.service \
+    >"$tmp/out"
+[ "$(grep -c 'postfix@-\.service' "$tmp/out")" -eq 2 ]
+result $? "$name"
+
 name="the AppArmor profile is understood"
 if ! without apparmor_parser "$name"; then
 	apparmor_parser -Q -K -T contrib/apparmor/usr.sbin.sampul-milter \

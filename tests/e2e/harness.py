@@ -230,6 +230,7 @@ class Site:
                 "intermediates_dir": os.path.join(base, "intermediates"),
             },
             "verify": {"enabled": False},
+            "encryption": {"partners_dir": os.path.join(base, "partners")},
             "audit": {"file": os.path.join(base, "audit", "audit.log")},
             "origins": [{"name": "login", "kind": "login"}],
         }
