@@ -109,6 +109,17 @@ place(struct part *part, struct enclosure *around)
 		around->begun = true;
 }
 
+/* Whether the empty line came: without it there is no body to put text in. */
+static bool
+header_is_whole(const struct scan *scan)
+{
+	const unsigned char *p = scan->header;
+	size_t len = scan->header_len;
+
+	return len >= 2 && memcmp(p + len - 2, "\r\n", 2) == 0 &&
+	    (len == 2 || p[len - 3] == '\n');
+}
+
 int
 scan_header_done(struct scan *scan)
 {
@@ -134,6 +145,8 @@ scan_header_done(struct scan *scan)
 	if (rc == -1)
 		return -1;
 	place(&scan->part, around);
+	if (!header_is_whole(scan))
+		scan->part.display = DISPLAY_NONE;
 	if (scan->ops->header != NULL && scan->ops->header(scan->arg,
 	    &scan->part, scan->header, scan->header_len) == -1) {
 		free(e.boundary);

@@ -380,6 +380,21 @@ static const struct {
 	    "HP-Outer: Subject: [...]\r\n\r\n--b\r\n" TYPE
 	    "Content-Disposition: attachment\r\n\r\nx\r\n--b\r\n" TYPE
 	    "\r\ny\r\n--b--\r\n"), NULL },
+#define CUT(header)	"Subject: R\r\nContent-Type: multipart/mixed; " \
+	"boundary=b" header "\r\n--b\r\n--b\r\n" TYPE "\r\nx\r\n--b--\r\n"
+	{ "not in a part of which nothing came", SHOWN,
+	    TEXT(CUT("\r\n")), CANON_CLEAN,
+	    TEXT(CUT(";\r\n hp=\"cipher\"\r\nHP-Outer: Subject: [...]\r\n")),
+	    NULL },
+#undef CUT
+#define CUT(header)	"Subject: R\r\nContent-Type: multipart/mixed; " \
+	"boundary=b" header "\r\n--b\r\n" TYPE "--b\r\n" TYPE "\r\nx\r\n" \
+	"--b--\r\n"
+	{ "not in a part whose header has no end", SHOWN,
+	    TEXT(CUT("\r\n")), CANON_CLEAN,
+	    TEXT(CUT(";\r\n hp=\"cipher\"\r\nHP-Outer: Subject: [...]\r\n")),
+	    NULL },
+#undef CUT
 	{ "not in what is signed already", SHOWN,
 	    TEXT("Subject: R\r\n" SIGNED "--s\r\n" TYPE "\r\nx\r\n--s\r\n"
 	    "Content-Type: application/pkcs7-signature\r\n\r\nAAAA\r\n"
