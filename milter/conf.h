@@ -271,13 +271,14 @@ size_t	 conf_check(const struct conf *conf, void (*report)(void *arg,
 /* The second half of that alone, all of it warnings; opens nothing. */
 void	 conf_check_meaning(const struct conf *conf, void (*report)(void *arg,
 	    bool is_error, const char *text), void *arg);
-/* A process's user, with the setting that names it; both borrowed. */
-struct conf_user {
-	const char		*setting, *name;
-};
-#define CONF_USERS		4
-/* Those whose process this configuration asks for; returns how many. */
-size_t	 conf_users(const struct conf *conf, struct conf_user out[CONF_USERS]);
+/*
+ * Shows each the user of every process that this configuration asks for, with
+ * the setting that names it and why no process may be left to it, or NULL. Who
+ * is not root changes to no other user: then there are none.
+ */
+void	 conf_each_user(const struct conf *conf, void (*each)(void *arg,
+	    const char *setting, const char *user, const char *why),
+	    void *arg);
 /* 0 when a process may be left to that user; -1 with why not. */
 int	 conf_check_user(const char *name, struct smime_error *err);
 /* Prints what was understood, every setting with its value (-nn). */

@@ -39,22 +39,6 @@ finding(struct checker *checker, bool is_error, const char *fmt, ...)
 
 /* ----------------------------------------------------- users and files --- */
 
-size_t
-conf_users(const struct conf *conf, struct conf_user out[CONF_USERS])
-{
-	size_t count = 0;
-
-	out[count++] = (struct conf_user){ "user", conf->user };
-	out[count++] = (struct conf_user){ "key_user", conf->key_user };
-	if (conf->token_module[0] != '\0')
-		out[count++] = (struct conf_user){ "token_user",
-		    conf->token_user };
-	if (conf->submit_server[0] != '\0')
-		out[count++] = (struct conf_user){ "submit.user",
-		    conf->submit_user };
-	return count;
-}
-
 int
 conf_check_user(const char *name, struct smime_error *err)
 {
@@ -72,6 +56,36 @@ conf_check_user(const char *name, struct smime_error *err)
 	return 0;
 }
 
+void
+conf_each_user(const struct conf *conf, void (*each)(void *arg,
+    const char *setting, const char *user, const char *why), void *arg)
+{
+	const struct {
+		const char	*setting, *name;
+		bool		 wanted;
+	} users[] = {
+		{ "user", conf->user, true },
+		{ "key_user", conf->key_user, true },
+		{ "token_user", conf->token_user,
+		    conf->token_module[0] != '\0' },
+		{ "submit.user", conf->submit_user,
+		    conf->submit_server[0] != '\0' },
+	};
+	const bool root = geteuid() == 0;
+	size_t i;
+
+	for (i = 0; root && i < sizeof(users) / sizeof(users[0]); i++) {
+		struct smime_error why = { "" };
+
+		if (!users[i].wanted)
+			continue;
+		if (conf_check_user(users[i].name, &why) == -1)
+			each(arg, users[i].setting, users[i].name, why.text);
+		else
+			each(arg, users[i].setting, users[i].name, NULL);
+	}
+}
+
 /* A user that there is not was told of already. */
 static void
 check_submit(struct checker *checker)
@@ -86,22 +100,20 @@ check_submit(struct checker *checker)
 		finding(checker, true, "submit.server: %s", why.text);
 }
 
-/* Whoever does not start as root changes to no other user. */
+static void
+tell_user(void *arg, const char *setting, const char *user, const char *why)
+{
+	(void)user;
+	if (why != NULL)
+		finding(arg, true, "%s: %s", setting, why);
+}
+
 static void
 check_users(struct checker *checker)
 {
 	const struct conf *conf = checker->conf;
-	struct conf_user users[CONF_USERS];
-	size_t i, count;
 
-	count = geteuid() == 0 ? conf_users(conf, users) : 0;
-	for (i = 0; i < count; i++) {
-		struct smime_error why = { "" };
-
-		if (conf_check_user(users[i].name, &why) == -1)
-			finding(checker, true, "%s: %s", users[i].setting,
-			    why.text);
-	}
+	conf_each_user(conf, tell_user, checker);
 	if (conf->socket_group[0] != '\0' &&
 	    getgrnam(conf->socket_group) == NULL)
 		finding(checker, true, "socket_group: there is no group "

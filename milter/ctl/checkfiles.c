@@ -30,24 +30,21 @@ is_set(const char *text)
 	return text != NULL && text[0] != '\0';
 }
 
+static void
+tell_user(void *arg, const char *setting, const char *user, const char *why)
+{
+	if (why != NULL)
+		check_say(arg, LEVEL_ERROR, setting, "%s", why);
+	else
+		check_say(arg, LEVEL_OK, setting, "%s", user);
+}
+
 void
 check_users(struct check_report *report)
 {
 	const struct conf *conf = report->ctl->conf;
-	struct conf_user users[CONF_USERS];
-	size_t i, count;
 
-	count = geteuid() == 0 ? conf_users(conf, users) : 0;
-	for (i = 0; i < count; i++) {
-		struct smime_error why = { "" };
-
-		if (conf_check_user(users[i].name, &why) == -1)
-			check_say(report, LEVEL_ERROR, users[i].setting, "%s",
-			    why.text);
-		else
-			check_say(report, LEVEL_OK, users[i].setting, "%s",
-			    users[i].name);
-	}
+	conf_each_user(conf, tell_user, report);
 	if (is_set(conf->socket_group) && getgrnam(conf->socket_group) == NULL)
 		check_say(report, LEVEL_ERROR, "socket_group", "there is no "
 		    "group %s", conf->socket_group);
