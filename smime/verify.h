@@ -123,6 +123,7 @@ struct layer {
 	struct split		 split;
 	char			 preamble[160];	/* white space folded */
 	size_t			 preamble_len;
+	bool			 preamble_over;	/* there was more */
 	EVP_MD_CTX		*digest[DIGEST_COUNT];	/* NULL: not wanted */
 	unsigned char		 value[DIGEST_COUNT][SMIME_DIGEST_MAX];
 	unsigned		 named;		/* 1 << kind, by micalg */

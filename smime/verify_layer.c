@@ -59,7 +59,7 @@ read_preamble(struct layer *layer, const unsigned char *p, size_t len)
 			continue;
 		/* Too long for any of them; full stops may be what is kept. */
 		if (n == sizeof(layer->preamble)) {
-			layer_fault(layer, VERIFY_OUTSIDE);
+			layer->preamble_over = true;
 			break;
 		}
 		layer->preamble[n++] = is_space(p[i]) ? ' ' :
@@ -80,7 +80,8 @@ judge_preamble(struct layer *layer)
 		text += 2;
 		n -= 2;
 	}
-	for (i = 0; i < sizeof(preambles) / sizeof(preambles[0]); i++)
+	for (i = 0; i < sizeof(preambles) / sizeof(preambles[0]) &&
+	    !layer->preamble_over; i++)
 		if (n == strlen(preambles[i]) &&
 		    memcmp(text, preambles[i], n) == 0)
 			return;

@@ -19,6 +19,7 @@
 #define ENTITY	"Content-Type: text/plain\r\n\r\nIsi surat dinas.\r\n"
 #define BASE	"protocol=\"application/pkcs7-signature\"; boundary=b"
 #define TYPE(p)	"Content-Type: multipart/signed; " p "\r\n\r\n"
+#define TYPE0(p) "Content-Type: multipart/signed; " p "\r\n"
 #define PART	"Content-Type: application/pkcs7-signature\r\n" \
 	"Content-Transfer-Encoding: base64\r\n\r\n"
 #define SIGNED	"--b\r\n@E\r\n--b\r\n" PART "@S\r\n--b--\r\n"
@@ -216,6 +217,29 @@ static const struct row structures[] = {
 	    SIGNED, VERIFY_STRUCTURE, NULL },
 	{ "both forms", FROM TYPE(BASE "; boundary*=us-ascii''c") SIGNED,
 	    VERIFY_STRUCTURE, NULL },
+	{ "another in a comment of the type", FROM
+	    "Content-Type: multipart/signed (; boundary=c); " BASE "\r\n\r\n"
+	    SIGNED, VERIFY_STRUCTURE, NULL },
+	{ "another in a comment behind it", FROM TYPE(BASE " (; boundary=c)")
+	    SIGNED, VERIFY_GOOD, NULL },
+	{ "another in a quoted value", FROM TYPE(BASE "; x=\"; boundary=c\"")
+	    SIGNED, VERIFY_GOOD, NULL },
+	{ "another name of it in capitals", FROM TYPE(BASE "; BOUNDARY=c")
+	    SIGNED, VERIFY_STRUCTURE, NULL },
+	{ "another with no semicolon before it", FROM
+	    TYPE(BASE " boundary=c") SIGNED, VERIFY_STRUCTURE, NULL },
+	{ "an encoded word", FROM TYPE("protocol=\"application/"
+	    "pkcs7-signature\"; boundary=\"=?us-ascii?q?b?=\"") SIGNED,
+	    VERIFY_STRUCTURE, NULL },
+	{ "a space at its end", FROM TYPE("protocol=\"application/"
+	    "pkcs7-signature\"; boundary=\"b \"") SIGNED, VERIFY_STRUCTURE,
+	    NULL },
+	{ "apostrophes are part of it", FROM TYPE("protocol=\"application/"
+	    "pkcs7-signature\"; boundary='b'") SIGNED, VERIFY_STRUCTURE,
+	    NULL },
+	{ "the protocol by RFC 2231", FROM TYPE("protocol*=us-ascii''"
+	    "application%2Fpkcs7-signature; boundary=b") SIGNED,
+	    VERIFY_STRUCTURE, NULL },
 	{ "no protocol", FROM TYPE("boundary=b") SIGNED, VERIFY_STRUCTURE,
 	    NULL },
 	{ "two protocols", FROM TYPE(BASE "; protocol=x/y") SIGNED,
@@ -386,6 +410,22 @@ static const struct row senders[] = {
 	    TYPE(BASE) SIGNED, VERIFY_ODD_FROM, NULL },
 	{ "a comment", "From: " BUDI " (x@y.example)\r\n" TYPE(BASE) SIGNED,
 	    VERIFY_ODD_FROM, NULL },
+	{ "another with a space before its colon (RFC 5322 4.5.2)", FROM
+	    "From : x@y.example\r\n" TYPE(BASE) SIGNED, VERIFY_SEVERAL_FROM,
+	    NULL },
+	{ "another with a tab, behind it", TYPE0(BASE) FROM
+	    "FROM\t: x@y.example\r\n\r\n" SIGNED, VERIFY_SEVERAL_FROM, NULL },
+	{ "the only one has a space there", "From : " BUDI "\r\n" TYPE(BASE)
+	    SIGNED, VERIFY_GOOD, NULL },
+	{ "another type with a space before its colon (ATK-31)", FROM
+	    "Content-Type : text/html\r\n" TYPE(BASE) SIGNED,
+	    VERIFY_AMBIGUOUS, NULL },
+	{ "another type with a tab, behind it", FROM TYPE0(BASE)
+	    "content-type\t: text/html\r\n\r\n" SIGNED, VERIFY_AMBIGUOUS,
+	    NULL },
+	{ "an encoding with a space before its colon", FROM
+	    "Content-Transfer-Encoding : base64\r\n" TYPE(BASE) SIGNED,
+	    VERIFY_STRUCTURE, NULL },
 	{ "NUL in it", "From: " BUDI "@0@y.example\r\n" TYPE(BASE) SIGNED,
 	    VERIFY_AMBIGUOUS, NULL },
 	{ "another behind a bare CR (ATK-34)", "X-A: x\rFrom: x@y.example\r\n"
