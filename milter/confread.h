@@ -133,6 +133,17 @@ int	 settings_read_group(struct conf_reader *reader,
 	    config_setting_t *group, void *base);
 /* Reads the root: top level, groups, then origins and rules. */
 int	 settings_read_root(struct conf_reader *reader, config_setting_t *root);
+/*
+ * Room, zeroed, for the elements of a list and one more, of size octets each;
+ * NULL after saying that it is no list, or has more than max elements.
+ */
+void	*conf_list_new(struct conf_reader *reader, config_setting_t *list,
+	    int max, const char *what, size_t size);
+/* "rule3" for the third of a list where it was given no name. */
+int	 conf_name_nth(struct conf_reader *reader, config_setting_t *at,
+	    size_t index, char **name);
+/* An empty list in a condition would read as "none of these". */
+int	 conf_refuse_empty(struct conf_reader *reader, config_setting_t *at);
 
 /* --------------------------------------------------------- confprint.c --- */
 
@@ -164,18 +175,6 @@ void	 conf_print_rules(FILE *stream, const struct conf *conf, bool internal);
 void	 conf_free_rules(struct conf *conf);
 
 #define CONF_RULES_MAX	1000
-
-/*
- * Room, zeroed, for the elements of a list and one more, of size octets each;
- * NULL after saying that it is no list, or has more than max elements.
- */
-void	*conf_list_new(struct conf_reader *reader, config_setting_t *list,
-	    int max, const char *what, size_t size);
-/* "rule3" for the third of a list where it was given no name. */
-int	 conf_name_nth(struct conf_reader *reader, config_setting_t *at,
-	    size_t index, char **name);
-/* An empty list in a condition would read as "none of these". */
-int	 conf_refuse_empty(struct conf_reader *reader, config_setting_t *at);
 
 /* -------------------------------------------------------- confincoming.c --- */
 

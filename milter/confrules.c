@@ -331,39 +331,6 @@ conf_read_default_rule(struct conf_reader *reader, config_setting_t *group)
 	return settle_copies(reader, group, rule);
 }
 
-void *
-conf_list_new(struct conf_reader *reader, config_setting_t *list, int max,
-    const char *what, size_t size)
-{
-	int count = config_setting_length(list);
-	void *items;
-
-	if (config_setting_type(list) != CONFIG_TYPE_LIST) {
-		conf_fail(reader, list,
-		    "wrong type; write ( { ... }, { ... } )");
-		return NULL;
-	}
-	if (count > max) {
-		conf_fail(reader, list, "more than %d %s", max, what);
-		return NULL;
-	}
-	/* calloc of nothing may be NULL */
-	if ((items = calloc((size_t)count + 1, size)) == NULL)
-		conf_fail(reader, list, "out of memory");
-	return items;
-}
-
-int
-conf_name_nth(struct conf_reader *reader, config_setting_t *at, size_t index,
-    char **name)
-{
-	if (*name == NULL && asprintf(name, "rule%zu", index + 1) == -1) {
-		*name = NULL;
-		return conf_fail(reader, at, "out of memory");
-	}
-	return 0;
-}
-
 static int
 name_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
 {
@@ -376,27 +343,6 @@ name_rule(struct conf_reader *reader, config_setting_t *at, size_t index)
 		if (strcmp(reader->conf->rules[i].name, rule->name) == 0)
 			return conf_fail(reader, at,
 			    "the name \"%s\" is taken", rule->name);
-	return 0;
-}
-
-/*
- * An empty list would read as "none of these", but policy_decide takes a list
- * without items for a condition that was not asked.
- */
-int
-conf_refuse_empty(struct conf_reader *reader, config_setting_t *at)
-{
-	config_setting_t *member;
-	int i, type;
-
-	for (i = 0; i < config_setting_length(at); i++) {
-		member = config_setting_get_elem(at, (unsigned)i);
-		type = config_setting_type(member);
-		if ((type == CONFIG_TYPE_ARRAY || type == CONFIG_TYPE_LIST) &&
-		    config_setting_length(member) == 0)
-			return conf_fail(reader, member,
-			    "is empty; leave it out, or list something");
-	}
 	return 0;
 }
 
