@@ -180,6 +180,73 @@ rule_matches(const struct conf *conf, const struct rule *rule,
 	return ANSWER_YES;
 }
 
+/* A name that the MTA itself puts a domain behind: of the host, for the host. */
+static bool
+is_local_name(const char *recipient, const struct facts *facts)
+{
+	size_t len = strlen(recipient);
+
+	if (len > 2 && recipient[0] == '<' && recipient[len - 1] == '>') {
+		recipient++;
+		len -= 2;
+	}
+	return strcspn(recipient, "@%!\"\\,:;() >") == len &&
+	    (facts->local || lex_equal(recipient, len, "postmaster"));
+}
+
+/*
+ * Whether an MTA may take this for another mailbox than it seems to be. Either
+ * it is not in the one form that rules compare (a route, a comment, a dot
+ * behind the domain), or it names a mailbox elsewhere in the old ways:
+ * user%elsewhere@here, elsewhere!user@here, "user@elsewhere"@here.
+ */
+static bool
+is_odd_recipient(const char *recipient, const struct facts *facts)
+{
+	char canonical[ADDRESS_MAX + 1];
+	const char *at;
+
+	if (!address_canonical(recipient, strlen(recipient), canonical) ||
+	    strcasecmp(canonical, recipient) != 0)
+		return !is_local_name(recipient, facts);
+	at = strrchr(canonical, '@');
+	return strcspn(canonical, "%!@") < (size_t)(at - canonical);
+}
+
+static bool
+rules_ask_for_recipients(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->rule_count; i++)
+		if (conf->rules[i].to.count > 0 ||
+		    conf->rules[i].to_all.count > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Where rules differ by recipients, one that none of them recognises would
+ * choose his rule by how his address is written, and what must be encrypted
+ * for him would leave in clear. Programs write no such addresses. The MTA's own
+ * bounces go to whom it knows (MTA-27).
+ */
+static bool
+recipients_are_odd(const struct conf *conf, const struct facts *facts,
+    const struct plan *plan)
+{
+	size_t i;
+
+	if ((facts->sender[0] == '\0' && facts->local &&
+	    plan->origin->kind != ORIGIN_LOGIN) ||
+	    !rules_ask_for_recipients(conf))
+		return false;
+	for (i = 0; i < facts->recipient_count; i++)
+		if (is_odd_recipient(facts->recipients[i], facts))
+			return true;
+	return false;
+}
+
 /* The first rule that matches, or the first that may: false. */
 static bool
 find_rule(const struct conf *conf, const struct facts *facts,
@@ -355,6 +422,11 @@ policy_decide(const struct conf *conf, const struct facts *facts,
 	    PLAN_LATER;
 	out->encrypt = out->label != NULL ? ENCRYPT_REQUIRED :
 	    out->rule->encrypt;
+	if (recipients_are_odd(conf, facts, out)) {
+		out->action = PLAN_REFUSE;
+		out->why = WHY_RECIPIENT;
+		return;
+	}
 	if (out->action == PLAN_LATER)
 		return;
 	decide_outgoing(conf, facts, out);
@@ -416,6 +488,7 @@ policy_why_word(enum plan_why why)
 		[WHY_ALREADY_SIGNED] = "already-signed",
 		[WHY_ALREADY_ENCRYPTED] = "already-encrypted",
 		[WHY_FROM] = "from-unusable",
+		[WHY_RECIPIENT] = "recipient-unusable",
 		[WHY_NOT_OUR_DOMAIN] = "not-our-domain",
 		[WHY_NOT_OWNER] = "not-owner",
 		[WHY_NO_CERTIFICATE] = "no-certificate",

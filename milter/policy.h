@@ -48,6 +48,7 @@ enum plan_why {
 	WHY_ALREADY_SIGNED,
 	WHY_ALREADY_ENCRYPTED,
 	WHY_FROM,		/* From is unusable; see from_result */
+	WHY_RECIPIENT,		/* whom it is to is not certain */
 	WHY_NOT_OUR_DOMAIN,	/* From is not one of our domains */
 	WHY_NOT_OWNER,		/* incident: login or origin may not use From */
 	WHY_NO_CERTIFICATE,	/* set after the key process answered */

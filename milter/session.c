@@ -426,6 +426,7 @@ message_header_end(struct session *session, const char *queue_id)
 	struct message *message = &session->message;
 	struct facts facts;
 
+	message->header_ended = true;
 	message_queue_id(session, queue_id);
 	if (message->failed || message->conf == NULL)
 		return;

@@ -59,6 +59,7 @@ struct message {
 	char			 daemon[DAEMON_MAX];
 	char			 sender[ADDRESS_MAX + 1];
 	char			*raw_sender;	/* as the MTA gave it */
+	bool			 header_ended;	/* a decision was made */
 	bool			 smtputf8;
 	char			**recipients;	/* canonical; behind the NUL of
 						 * each, as the MTA gave it */

@@ -32,6 +32,13 @@ static const struct sentence not_owner = {
 	    "right to use that one."
 };
 
+static const struct sentence odd_recipient = {
+	"alamat seorang penerima ditulis dengan cara yang tidak biasa. Tulis "
+	    "sebagai nama@domain saja.",
+	"the address of a recipient is written in an unusual way. Write it as "
+	    "name@domain."
+};
+
 static const struct sentence no_certificate = {
 	"belum ada sertifikat yang dapat dipakai untuk %s. Minta pengelola "
 	    "memasang atau memperbarui sertifikat Anda.",
@@ -183,6 +190,8 @@ sentence_for(const struct plan *plan)
 		return &not_owner;
 	case WHY_FROM:
 		return from_sentence(plan->from_result);
+	case WHY_RECIPIENT:
+		return &odd_recipient;
 	case WHY_NO_CERTIFICATE:
 		return &no_certificate;
 	case WHY_KEY_LOCKED:

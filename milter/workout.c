@@ -156,6 +156,10 @@ message_work_out(struct session *session, SMFICTX *ctx, struct outcome *out)
 	memset(&result, 0, sizeof(result));
 	if (message->failed || message->conf == NULL)
 		return -1;
+	/* Nothing was decided, and a plan of zeros says "not ours". */
+	if (!message->header_ended)
+		return smime_error_setx(&message->err,
+		    "the MTA gave no end of the header");
 	if (message->canon != NULL && message->received > PROGRESS_SIZE &&
 	    edit_progress(ctx, &message->err) == -1)
 		return -1;

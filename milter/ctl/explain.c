@@ -234,6 +234,8 @@ why_text(enum plan_why why)
 		[WHY_ALREADY_ENCRYPTED] = "it is encrypted, or signed as a "
 		    "whole, already",
 		[WHY_FROM] = "its From field does not say who it is from",
+		[WHY_RECIPIENT] = "a recipient's address is written so that "
+		    "no rule can tell whose it is",
 		[WHY_NOT_OUR_DOMAIN] = "the From address is in none of the "
 		    "configured domains",
 		[WHY_NOT_OWNER] = "whoever submitted it may not use that From "

@@ -156,6 +156,14 @@ def by_rule(site):
     contains(site.logged(), "result=encrypted rule=court")
 
 
+def by_whatever_form(site):
+    """Postfix takes all of these for HAKIM; no rule does."""
+    local, domain = HAKIM.split("@")
+    for odd in (HAKIM + ".", "%s%%%s@localhost" % (local, domain),
+                "%s!%s@localhost" % (domain, local)):
+        refused(site, send(site, [odd]))
+
+
 def several_readers(site):
     sealed(site, send(site, [HAKIM], cc=[DOKTER, SITI]), HAKIM, DOKTER, SITI)
 
@@ -244,6 +252,6 @@ def explained(site):
     contains(told, "unreadable:  %s: no certificate" % WARGA)
 
 
-ALL = (by_rule, several_readers, subject_left_open, by_label, no_label,
-       one_is_missing, label_and_missing, if_possible, hidden_recipient,
-       large, already_signed, new_certificate_takes_effect)
+ALL = (by_rule, by_whatever_form, several_readers, subject_left_open, by_label,
+       no_label, one_is_missing, label_and_missing, if_possible,
+       hidden_recipient, large, already_signed, new_certificate_takes_effect)

@@ -442,6 +442,91 @@ test_encrypt_table(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/*
+ * How a recipient's address is written chooses no rule. Postfix delivers all of
+ * the odd ones to c@pn-pekalongan.go.id, or takes them for a name of the host.
+ */
+static const struct {
+	const char	*what, *client, *to;
+	bool		 odd;
+} recipient_rows[] = {
+	{ "plain", "192.0.2.9", "c@d.example", false },
+	{ "in upper case", "192.0.2.9", "C@D.Example", false },
+	{ "postmaster", "192.0.2.9", "<Postmaster>", false },
+	{ "a name of the host, on the host", NULL, "<root>", false },
+	{ "a name of the host, from elsewhere", "192.0.2.9", "<root>", true },
+	{ "a dot behind", "192.0.2.9", "<c@pn-pekalongan.go.id.>", true },
+	{ "a route", "192.0.2.9", "<@a.id:c@pn-pekalongan.go.id>", true },
+	{ "a comment", "192.0.2.9", "<c@pn-pekalongan.go.id(x)>", true },
+	{ "a comma", "192.0.2.9", "<c@pn-pekalongan.go.id,>", true },
+	{ "percent", "192.0.2.9", "c%pn-pekalongan.go.id@localhost", true },
+	{ "percent alone", NULL, "<c%pn-pekalongan.go.id>", true },
+	{ "bang", NULL, "<pn-pekalongan.go.id!c>", true },
+	{ "bang at the host", "192.0.2.9", "pn-pekalongan.go.id!c@localhost",
+	    true },
+	{ "quoted", NULL, "<\"c@pn-pekalongan.go.id\">", true },
+	{ "quoted, at the host", "192.0.2.9",
+	    "\"c@pn-pekalongan.go.id\"@localhost", true },
+	{ "a backslash", NULL, "<c\\@pn-pekalongan.go.id>", true },
+	{ "the second of two", "192.0.2.9", "c@d.example <c@d.example.>",
+	    true },
+};
+
+static void
+check_recipients(const char *rules, bool matters)
+{
+	struct conf *conf = fixture_conf(rules);
+	struct row row = rows[0];
+	struct plan plan;
+	bool odd;
+	size_t i;
+
+	for (i = 0; i < sizeof(recipient_rows) / sizeof(recipient_rows[0]);
+	    i++) {
+		row.client = recipient_rows[i].client;
+		row.to = recipient_rows[i].to;
+		odd = matters && recipient_rows[i].odd;
+		decide(conf, &row, &plan);
+		if (plan.action != (odd ? PLAN_REFUSE : PLAN_SIGN) ||
+		    plan.why != (odd ? WHY_RECIPIENT : WHY_NONE))
+			fail_msg("%s: %s %s", recipient_rows[i].what,
+			    policy_action_word(plan.action),
+			    policy_why_word(plan.why));
+	}
+	conf_unref(conf);
+}
+
+static void
+test_odd_recipients(void **state)
+{
+	(void)state;
+	check_recipients(conf_text_encrypt, true);
+	check_recipients(FIXTURE_TOP FIXTURE_LOGIN
+	    "rules = ( { to_all = [ \"@x.example\" ]; sign = \"off\"; } );\n",
+	    true);
+	check_recipients(FIXTURE_TOP FIXTURE_LOGIN, false);
+}
+
+/* MTA-27: a bounce goes where the MTA knows; a login's goes nowhere odd. */
+static void
+test_odd_bounce(void **state)
+{
+	struct conf *conf = fixture_conf(conf_text_encrypt);
+	struct row row = { "", "", NULL, "pickup", "",
+	    "<c@pn-pekalongan.go.id.>",
+	    "From: MAILER-DAEMON@mx.pekalongankab.go.id\n", UNKNOWN, PLAN_PASS,
+	    WHY_NOT_OWNER, "bounces", true };
+	struct plan plan;
+
+	(void)state;
+	decide(conf, &row, &plan);
+	assert_int_equal(plan.action, PLAN_PASS);
+	row.login = BUDI;
+	decide(conf, &row, &plan);
+	assert_int_equal(plan.why, WHY_RECIPIENT);
+	conf_unref(conf);
+}
+
 /* A login is evidence only where an origin of that kind is configured. */
 static void
 test_login_needs_origin(void **state)
@@ -613,6 +698,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_encrypt_table),
+		cmocka_unit_test(test_odd_recipients),
+		cmocka_unit_test(test_odd_bounce),
 		cmocka_unit_test(test_login_needs_origin),
 		cmocka_unit_test(test_skip_allowed),
 		cmocka_unit_test(test_cannot_sign),

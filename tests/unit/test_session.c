@@ -645,6 +645,37 @@ test_long_names(void **state)
 	fake_free(ctx);
 }
 
+/*
+ * Without the end of the header nothing was decided; libmilter lets an MTA go
+ * from the recipients to the body, or to the end.
+ */
+static void
+test_no_end_of_header(void **state)
+{
+	unsigned char octets[] = "isi\r\n";
+	char sender[] = "<" BUDI ">", to[] = "<hakim@example.org>";
+	char *mail[] = { sender, NULL }, *rcpt[] = { to, NULL };
+	SMFICTX *ctx;
+	int body;
+
+	(void)state;
+	use_conf("");
+	for (body = 0; body < 2; body++) {
+		ctx = session(FAKE_POSTFIX, BUDI);
+		callbacks.xxfi_envfrom(ctx, mail);
+		callbacks.xxfi_envrcpt(ctx, rcpt);
+		if (body)
+			callbacks.xxfi_body(ctx, octets, 5);
+		ctx->at_eom = true;
+		assert_int_equal(callbacks.xxfi_eom(ctx), SMFIS_TEMPFAIL);
+		ctx->at_eom = false;
+		expect_line("no end of the header");
+		assert_int_equal(submit(ctx, PLAIN, 0), SMFIS_CONTINUE);
+		expect_line("result=signed");
+		fake_free(ctx);
+	}
+}
+
 /* The MTA must be able to do what we need (MTA-05). */
 static void
 test_negotiation(void **state)
@@ -854,6 +885,7 @@ main(void)
 		cmocka_unit_test(test_each_edit_fails),
 		cmocka_unit_test(test_aborts),
 		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_no_end_of_header),
 		cmocka_unit_test(test_negotiation),
 		cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_disk),
