@@ -210,7 +210,7 @@ is_composed(const struct header_field *field)
 static bool
 is_content(const struct header_field *field)
 {
-	return field->name_len > 8 &&
+	return field->name_len >= 8 &&
 	    strncasecmp(field->name, "Content-", 8) == 0;
 }
 

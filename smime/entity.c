@@ -22,7 +22,7 @@
 static bool
 is_content(const struct header_field *field)
 {
-	return field->name_len > 8 &&
+	return field->name_len >= 8 &&
 	    strncasecmp(field->name, "Content-", 8) == 0;
 }
 

@@ -79,6 +79,7 @@ def mime_fields(corpus):
                      b"Content-Language: id", b"Content-Location: http://x/",
                      b"Content-MD5: Q2hlY2sgSW50ZWdyaXR5IQ==",
                      b"Content-Features: x", b"Content-Base: http://y/"]),
+            ("prefix-alone", [b"Content-Type: text/plain", b"Content-: uji"]),
             ("all-twice", [b"Content-Type: text/plain"] * 2 + [
                 b"Content-ID: <a@b>", b"Content-ID: <c@d>",
                 b"Content-Disposition: inline"] * 2),

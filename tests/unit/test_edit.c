@@ -94,8 +94,8 @@ static const struct {
 	    "Content-Transfer-Encoding: 7bit\nContent-: 1\nContents: 1\n",
 	    &detached, true, "+MIME-Version +Content-Type "
 	    "-Content-Transfer-Encoding.2 -Content-Transfer-Encoding.1 "
-	    "-Content-ID.2 -Content-ID.1 -Content-X-Odd.1",
-	    "From: a\nContent-: 1\nContents: 1\nMIME-Version: 1.0\n"
+	    "-Content-ID.2 -Content-ID.1 -Content-X-Odd.1 -Content-.1",
+	    "From: a\nContents: 1\nMIME-Version: 1.0\n"
 	    "Content-Type: multipart/signed;\n\tboundary=\"b\"\n" },
 	{ "opaque", "Content-Transfer-Encoding: 8bit\nFrom: a\n"
 	    "Content-Transfer-Encoding: 7bit\n", &opaque, true,
