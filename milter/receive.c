@@ -199,6 +199,12 @@ receive_ours(struct session *session, const struct outcome *outcome)
 		message->receive = calloc(1, sizeof(*message->receive));
 	if ((receive = message->receive) == NULL)
 		return smime_error_set(&message->err, "the verified sender");
+	/* A reader's own check finds more fields in it, or another From. */
+	if (!header_is_clear(&message->header)) {
+		verdict_without(VERIFY_AMBIGUOUS, &message->header,
+		    &receive->verdict);
+		return 0;
+	}
 	receive->trust = current_trust(session);
 	ours_verdict(session->service->ours, message->conf, receive->trust,
 	    outcome, message->plan.from, time(NULL), &receive->verdict);

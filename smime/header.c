@@ -139,6 +139,31 @@ header_count(const struct header_list *list, const char *name)
 	return n;
 }
 
+/*
+ * RFC 5322 2.2, 2.3: a CR that is alone is a line's end to some readers, so
+ * that more fields, or a body, hide in the value of one; NUL is the end of all
+ * to others (ATK-34).
+ */
+static bool
+is_one_field(const struct header_field *field)
+{
+	return memchr(field->value, '\r', field->value_len) == NULL &&
+	    memchr(field->value, '\0', field->value_len) == NULL;
+}
+
+bool
+header_is_clear(const struct header_list *list)
+{
+	size_t i;
+
+	if (list->odd_folds)
+		return false;
+	for (i = 0; i < list->count; i++)
+		if (!is_one_field(&list->fields[i]))
+			return false;
+	return true;
+}
+
 /* The line at p: its length with and without the line end. */
 struct line {
 	const char	*p;

@@ -52,6 +52,11 @@ const struct header_field *header_find(const struct header_list *list,
 	    const char *name);
 /* How many fields of that name there are. */
 size_t	 header_count(const struct header_list *list, const char *name);
+/*
+ * Whether all readers find the same fields: none holds a CR that some end a
+ * line at, or a NUL.
+ */
+bool	 header_is_clear(const struct header_list *list);
 
 /*
  * Brings the value of an unstructured field, in place, to what its reader sees

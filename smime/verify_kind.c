@@ -96,29 +96,11 @@ kind_of_pkcs7(const struct header_field *field, enum verify_reason *fault)
 	return LAYER_OPAQUE;
 }
 
-/*
- * RFC 5322 2.2, 2.3: a CR that is alone is a line's end to some readers, so
- * that more fields, or a body, hide in the value of one; NUL is the end of all
- * to others (ATK-34).
- */
-static bool
-is_one_field(const struct header_field *field)
-{
-	return memchr(field->value, '\r', field->value_len) == NULL &&
-	    memchr(field->value, '\0', field->value_len) == NULL;
-}
-
 bool
 kind_is_clear(const struct header_list *header)
 {
-	size_t i;
-
-	if (header->odd_folds)
-		return false;
-	for (i = 0; i < header->count; i++)
-		if (!is_one_field(&header->fields[i]))
-			return false;
-	return header_count(header, "Content-Type") <= 1 &&
+	return header_is_clear(header) &&
+	    header_count(header, "Content-Type") <= 1 &&
 	    header_count(header, "Content-Transfer-Encoding") <= 1;
 }
 

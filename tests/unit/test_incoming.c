@@ -664,6 +664,26 @@ test_ours_clock(void **state)
 	}
 }
 
+/*
+ * ATK-34: a CR that is alone ends a line to some readers, who find another From
+ * in the Subject. What we sign is then not said to be verified, as it is not
+ * when it comes back.
+ */
+static void
+test_ours_ambiguous(void **state)
+{
+	SMFICTX *ctx;
+
+	(void)state;
+	use_conf("crl", "", "");
+	ctx = session("192.0.2.7", BUDI);
+	assert_int_equal(submit(ctx, "Comments: a\rFrom: bupati@x.example\r\n"
+	    PLAIN, 0), SMFIS_CONTINUE);
+	expect_seen("result=signed");
+	expect_top(ctx, "ours, a bare CR", "unknown", NULL);
+	fake_free(ctx);
+}
+
 /* MTA-10: several messages, and aborts between them, on one connection. */
 static void
 test_aborts(void **state)
@@ -809,6 +829,7 @@ main(void)
 		cmocka_unit_test(test_observe),
 		cmocka_unit_test(test_ours),
 		cmocka_unit_test(test_ours_clock),
+		cmocka_unit_test(test_ours_ambiguous),
 		cmocka_unit_test(test_aborts),
 		cmocka_unit_test(test_no_trust),
 		cmocka_unit_test(test_followed),
