@@ -85,8 +85,9 @@ rule_login(const struct rule *rule, const struct facts *facts)
 
 /*
  * Matches a pattern against a value as RFC 5322 2.2.3 unfolds it, without the
- * white space around it. Without memory the answer is not known, and a message
- * about which that stays so is put off.
+ * white space around it; also as its reader sees it, with encoded words decoded
+ * (RFC 2047), which mail programs choose as they like. Without memory the answer
+ * is not known, and a message about which that stays so is put off.
  */
 static enum answer
 value_matches(const char *pattern, const struct header_field *field)
@@ -107,6 +108,10 @@ value_matches(const char *pattern, const struct header_field *field)
 		len--;
 	text[len] = '\0';
 	matches = fnmatch(pattern, text, FNM_CASEFOLD) == 0;
+	if (!matches && strstr(text, "=?") != NULL) {
+		text[header_perceived(text, len)] = '\0';
+		matches = fnmatch(pattern, text, FNM_CASEFOLD) == 0;
+	}
 	wipe_free(text, len);
 	return matches ? ANSWER_YES : ANSWER_NO;
 }

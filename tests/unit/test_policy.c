@@ -214,6 +214,15 @@ static const struct row rows[] = {
 	{ "header, folded", LOGIN_BUDI, FROM_BUDI
 	    "sensitivity: very\n Secret indeed\n", UNKNOWN, PLAN_SIGN,
 	    WHY_NONE, "secret", false },
+	{ "header, in encoded words", LOGIN_BUDI, FROM_BUDI
+	    "Sensitivity: =?utf-8?q?Top_S?=\n =?utf-8?B?ZWNyZXQ=?=\n",
+	    UNKNOWN, PLAN_SIGN, WHY_NONE, "secret", false },
+	{ "header, as it stands though a word is in it", LOGIN_BUDI, FROM_BUDI
+	    "Sensitivity: secret =?utf-8?q?x?=\n", UNKNOWN, PLAN_SIGN,
+	    WHY_NONE, "secret", false },
+	{ "header, other encoded words", LOGIN_BUDI, FROM_BUDI
+	    "Sensitivity: =?utf-8?q?se_cret?=\n", UNKNOWN, PLAN_SIGN,
+	    WHY_NONE, "", false },
 
 	{ "skip, not allowed", LOGIN_BUDI, FROM_BUDI "X-Sampul-Skip: yes\n",
 	    UNKNOWN, PLAN_SIGN, WHY_NONE, "", false },
