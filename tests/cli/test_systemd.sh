@@ -73,13 +73,14 @@ fi
 # closed to it, so that what INSTALL has made must be enough.
 as_the_unit()
 {
-	setpriv --bounding-set=-all,+setuid,+setgid --inh-caps=-all \
+	exec setpriv --bounding-set=-all,+setuid,+setgid --inh-caps=-all \
 	    --groups="$(id -g bin),$(id -g daemon)" --no-new-privs "$@"
 }
 
 # start: until it serves, or has ended; what it said is in $tmp/err
 start()
 {
+	: >"$tmp/err"	# before the shell in the background does it
 	as_the_unit "$build/sampul-milter" -F -c "$tmp/sampul.conf" \
 	    >"$tmp/out" 2>"$tmp/err" </dev/null &
 	server=$!

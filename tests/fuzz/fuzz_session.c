@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -142,6 +143,25 @@ begin(void)
 	callbacks_use(&service);
 }
 
+/*
+ * A forged result behind a bare CR, which no MTA can take away alone, is the one
+ * thing in a message that is answered temporarily (see editplan.c).
+ */
+static bool
+hides_result(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+
+	while ((p = memchr(p, '\r', (size_t)(end - p))) != NULL) {
+		p++;
+		if (strncasecmp(p, VERIFIED_SENDER_HEADER,
+		    strlen(VERIFIED_SENDER_HEADER)) == 0 ||
+		    strncasecmp(p, "Authentication-Results", 22) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 run(SMFICTX *ctx, const char *text, size_t len, size_t piece)
 {
@@ -154,9 +174,11 @@ run(SMFICTX *ctx, const char *text, size_t len, size_t piece)
 	check(ctx->broken[0] == '\0', ctx->broken);
 	check(status == SMFIS_ACCEPT || status == SMFIS_CONTINUE ||
 	    status == SMFIS_REJECT || status == SMFIS_TEMPFAIL, "status");
-	check(status != SMFIS_TEMPFAIL, "a message brought a fault of ours");
+	check(status != SMFIS_TEMPFAIL || hides_result(text, len),
+	    "a message brought a fault of ours");
 	check(fake_count(ctx, VERIFIED_SENDER_HEADER) == 0 ||
-	    status == SMFIS_REJECT, "a forged result is left");
+	    status == SMFIS_REJECT || status == SMFIS_TEMPFAIL,
+	    "a forged result is left");
 	if (!ctx->replaced)
 		return;
 	check(fake_count(ctx, "MIME-Version") == 1, "MIME-Version");
