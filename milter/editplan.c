@@ -70,12 +70,29 @@ is_forged(const struct conf *conf, const struct header_field *field)
 	    conf->authserv_id);
 }
 
-/* What stands behind a bare CR, read as a field: whether it would have to go. */
+/* Up to the next CR that ends a line, which white space behind it prevents. */
+static const char *
+line_end(const char *p, const char *end)
+{
+	while ((p = memchr(p, '\r', (size_t)(end - p))) != NULL) {
+		p++;
+		if (p == end || (*p != ' ' && *p != '\t'))
+			return p - 1;
+	}
+	return end;
+}
+
+/*
+ * What stands behind a bare CR, read as a field: whether it would have to go.
+ * It ends where such a reader ends it, so that no octet is read for more than
+ * one of them, however many there are.
+ */
 static bool
 is_hidden(const struct conf *conf, const char *p, const char *end)
 {
 	struct header_field field = { .name = (char *)(uintptr_t)p };
 
+	end = line_end(p, end);
 	while (p < end && *p > 0x20 && *p != 0x7f && *p != ':')
 		p++;
 	field.name_len = (size_t)(p - field.name);

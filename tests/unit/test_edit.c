@@ -289,6 +289,9 @@ test_hidden(void **state)
 		{ " x\rAuthentication-Results: mx.pekalongankab.go.id; "
 		    "dkim=pass", 0 },
 		{ " x\rAuthentication-Results: lain.example; smime=pass", 0 },
+		/* the next CR is that field's end, too */
+		{ " x\rAuthentication-Results: mx.pekalongankab.go.id; "
+		    "dkim=pass;\ry smime=pass", 0 },
 	};
 	struct conf *conf = fixture_conf(FIXTURE_TOP FIXTURE_LOGIN);
 	struct smime_error err = { "" };
